@@ -1,0 +1,57 @@
+// Integers as bytes: little-endian fixed, LEB128 varints, length-prefixed strings. Decoders never read past their input.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace silt::lsm {
+
+static_assert(std::endian::native == std::endian::little, "siltfs stores little-endian integers by copying them");
+
+template <class T>
+void EncodeFixed(char* out, T value) {
+  std::memcpy(out, &value, sizeof value);
+}
+
+template <class T>
+T DecodeFixed(const char* in) {
+  T value;
+  std::memcpy(&value, in, sizeof value);
+  return value;
+}
+
+template <class T>
+void PutFixed(std::string* out, T value) {
+  out->append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+// Takes a fixed integer off the front of *in; false if it is too short.
+template <class T>
+[[nodiscard]] bool GetFixed(std::string_view* in, T* value) {
+  if (in->size() < sizeof(T)) return false;
+  *value = DecodeFixed<T>(in->data());
+  in->remove_prefix(sizeof(T));
+  return true;
+}
+
+inline constexpr size_t kMaxVarint64 = 10;
+
+// Writes at most kMaxVarint64 bytes; returns one past the last.
+char* EncodeVarint64(char* out, uint64_t value);
+void PutVarint64(std::string* out, uint64_t value);
+int VarintLength(uint64_t value);
+
+// Decodes [in, limit); returns one past the varint, or nullptr when it is cut off or overlong.
+const char* DecodeVarint64(const char* in, const char* limit, uint64_t* value);
+const char* DecodeVarint32(const char* in, const char* limit, uint32_t* value);
+[[nodiscard]] bool GetVarint64(std::string_view* in, uint64_t* value);
+[[nodiscard]] bool GetVarint32(std::string_view* in, uint32_t* value);
+
+void PutLengthPrefixed(std::string* out, std::string_view value);
+// The view points into *in's bytes.
+[[nodiscard]] bool GetLengthPrefixed(std::string_view* in, std::string_view* value);
+
+}  // namespace silt::lsm
