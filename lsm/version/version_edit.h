@@ -24,7 +24,7 @@ struct FileMeta {
 
   // Seeks into this file in vain before it asks to be compacted (LevelDB's trigger); set when it enters a version.
   mutable std::atomic<int64_t> allowed_seeks{0};
-  // Guarded by the VersionSet's mutex: an input of a running compaction.
+  // An input of a running compaction. Guarded by the lock that the caller of PickCompaction holds.
   mutable bool being_compacted = false;
 };
 using FileRef = std::shared_ptr<const FileMeta>;

@@ -1,0 +1,71 @@
+#include "lsm/version/version.h"
+
+#include <algorithm>
+
+namespace silt::lsm {
+namespace {
+
+bool EndsBefore(const FileMeta& file, std::string_view user_key) {
+  int order = file.properties.largest.compare(user_key);
+  return order < 0 || (order == 0 && file.properties.largest_exclusive);
+}
+
+bool StartsAfter(const FileMeta& file, std::string_view end, bool end_exclusive) {
+  int order = file.properties.smallest.compare(end);
+  return order > 0 || (order == 0 && end_exclusive);
+}
+
+}  // namespace
+
+uint64_t FamilyVersion::LevelBytes(int level) const {
+  uint64_t bytes = 0;
+  for (const FileRef& file : levels[static_cast<size_t>(level)]) bytes += file->size;
+  return bytes;
+}
+
+size_t FamilyVersion::FindFile(int level, std::string_view user_key) const {
+  const std::vector<FileRef>& files = levels[static_cast<size_t>(level)];
+  auto it = std::partition_point(files.begin(), files.end(),
+                                 [&](const FileRef& file) { return EndsBefore(*file, user_key); });
+  return static_cast<size_t>(it - files.begin());
+}
+
+const FileRef* FamilyVersion::FileFor(int level, std::string_view user_key) const {
+  const std::vector<FileRef>& files = levels[static_cast<size_t>(level)];
+  size_t index = FindFile(level, user_key);
+  if (index == files.size() || files[index]->properties.smallest > user_key) return nullptr;
+  return &files[index];
+}
+
+std::vector<FileRef> FamilyVersion::Overlapping(int level, const std::string_view* begin, const std::string_view* end,
+                                                bool end_exclusive) const {
+  const std::vector<FileRef>& files = levels[static_cast<size_t>(level)];
+  std::vector<FileRef> found;
+  size_t index = level > 0 && begin != nullptr ? FindFile(level, *begin) : 0;
+  for (; index < files.size(); ++index) {
+    const FileRef& file = files[index];
+    bool before = begin != nullptr && EndsBefore(*file, *begin);
+    bool after = end != nullptr && StartsAfter(*file, *end, end_exclusive);
+    if (after && level > 0) break;
+    if (!before && !after) found.push_back(file);
+  }
+  return found;
+}
+
+int FamilyVersion::LastNonEmptyLevel() const {
+  for (int level = kNumLevels - 1; level >= 0; --level) {
+    if (!levels[static_cast<size_t>(level)].empty()) return level;
+  }
+  return -1;
+}
+
+bool FileContains(const FileMeta& file, std::string_view user_key) {
+  return file.properties.smallest <= user_key && !EndsBefore(file, user_key);
+}
+
+bool FilesOverlap(const FileMeta& a, const FileMeta& b) {
+  return !StartsAfter(b, a.properties.largest, a.properties.largest_exclusive) &&
+         !StartsAfter(a, b.properties.largest, b.properties.largest_exclusive);
+}
+
+}  // namespace silt::lsm
