@@ -1,0 +1,74 @@
+#!/bin/bash
+# From a fresh machine and a clean clone to a mounted filesystem; run again, it only does what is left to do.
+#
+#   packaging/quickstart.sh STORE MOUNTPOINT
+#
+# Installs missing packages (sudo when not root), builds the release preset, makes a store if STORE does not exist or is
+# empty, and mounts it. The mount belongs to whoever ran this, under sudo too.
+set -euo pipefail
+
+die() { echo "quickstart.sh: $*" >&2; exit 1; }
+
+case ${1-} in
+  -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+esac
+[ $# -eq 2 ] || { echo "usage: packaging/quickstart.sh STORE MOUNTPOINT" >&2; exit 2; }
+[ -n "$1" ] && [ -n "$2" ] || { echo "quickstart.sh: STORE and MOUNTPOINT may not be empty" >&2; exit 2; }
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+store=$(realpath -ms "$1")
+mountpoint=$(realpath -ms "$2")
+siltfs=$top/build/release/bin/siltfs
+[ "$store" != "$mountpoint" ] || die "STORE and MOUNTPOINT must be two directories"
+[ ! -e "$store" ] || [ -d "$store" ] || die "$store is not a directory"
+
+# Under sudo, all but the packages is done as the user who called sudo, so that build tree and mount are theirs.
+as_user=()
+if [ "$(id -u)" -eq 0 ] && [ "${SUDO_UID:-0}" -ne 0 ]; then
+  as_user=(runuser -u "$SUDO_USER" -- env "HOME=$(getent passwd "$SUDO_UID" | cut -d: -f6)")
+  [ "$(stat -c %u "$top")" -eq "$SUDO_UID" ] || "${as_user[@]}" test -w "$top" || as_user=()
+fi
+
+# What quickstart.sh itself creates belongs to that user; what was there already is left as it is.
+make_directory() {
+  [ -d "$1" ] && return
+  mkdir -p "$1" || die "cannot create $1"
+  [ ${#as_user[@]} -eq 0 ] || chown "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$1"
+}
+
+# A field of `siltfs status --json`.
+status_field() { "${as_user[@]}" "$siltfs" status --json "$store" 2>/dev/null | tr -d '\n' |
+  sed -nE "s/.*\"$1\"[[:space:]]*:[[:space:]]*(\"([^\"]*)\"|([a-z0-9]+)).*/\2\3/p"; }
+
+"$top/packaging/deps.sh" build
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+build() { cd "$top" && "${as_user[@]}" cmake --preset release && "${as_user[@]}" cmake --build --preset release --target siltfs; }
+[ -x "$siltfs" ] || echo "Building siltfs (a few minutes, once) ..."
+(build) >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "the build failed; its last lines are above"; }
+
+if [ "$(status_field mounted)" = true ] && [ "$(status_field mountpoint)" != "$mountpoint" ]; then
+  die "$store is mounted on $(status_field mountpoint) already (pid $(status_field pid)); siltfs umount $(status_field mountpoint)"
+fi
+if [ "$(status_field mounted)" != true ]; then
+  # A mount whose daemon died answers ENOTCONN; siltfs mount clears it away itself.
+  if mountpoint -q "$mountpoint" 2>/dev/null; then die "$mountpoint is in use by another mount"; fi
+  if [ -d "$store" ] && [ -n "$(ls -A "$store")" ]; then
+    : # siltfs mount says so if it is no store
+  else
+    make_directory "$store"
+    "${as_user[@]}" "$siltfs" mkfs "$store" >"$log" 2>&1 || die "$(tail -n 1 "$log")"
+  fi
+  stat "$mountpoint" >/dev/null 2>&1 || [ -n "$(awk -v m="$mountpoint" '$2 == m' /proc/self/mounts)" ] ||
+    make_directory "$mountpoint"
+  "${as_user[@]}" "$siltfs" mount "$store" "$mountpoint" >"$log" 2>&1 || die "$(tail -n 1 "$log")"
+fi
+
+cat <<END
+siltfs: $store is mounted on $mountpoint
+  use      cp -a /usr/include $mountpoint/
+  inspect  $siltfs status $mountpoint      (also: stats, and the log $store/siltfs.log)
+  unmount  $siltfs umount $mountpoint
+  again    packaging/quickstart.sh $store $mountpoint
+END

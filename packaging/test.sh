@@ -1,0 +1,77 @@
+#!/bin/bash
+# Everything that must hold before a change is merged: builds, unit tests with and without sanitizers, real mounts.
+#
+#   packaging/test.sh [release|asan|tsan]...      (default: all three)
+#
+# release  every test, the ones on real mounts (label e2e) included
+# asan     every unit test, and the real mounts that are short, under AddressSanitizer and UBSan
+# tsan     the tests of the rooms that have threads, under ThreadSanitizer
+#
+# SILT_TEST_JOBS sets the number of parallel jobs (default: the machine's processors). The last line is
+# "N passed, N failed", the sum of ctest's own counts.
+set -uo pipefail
+
+case ${1-} in
+  -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+esac
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top" || exit 1
+jobs=${SILT_TEST_JOBS:-$(nproc)}
+presets=("${@:-release}")
+[ $# -gt 0 ] || presets=(release asan tsan)
+
+# Rooms with threads of their own; the rest of the tree has nothing for ThreadSanitizer to see.
+threaded_targets=(lsm_memtable_test lsm_table_test lsm_wal_test lsm_db_test fs_test mount_test)
+threaded_tests='^(lsm/memtable|lsm/table|lsm/wal|lsm/db|fs|mount)/'
+
+passed=0
+failed=0
+broken=0
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+say() { printf '== %s (%dm%02ds)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
+
+# PRESET [target...]
+build() {
+  local preset=$1
+  shift
+  say "build $preset"
+  { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}; } \
+    >"$logs/build" 2>&1 && return
+  tail -n 40 "$logs/build"
+  echo "test.sh: the $preset build failed"
+  broken=1
+  return 1
+}
+
+# PRESET [ctest argument...]
+run_tests() {
+  local preset=$1 total bad
+  shift
+  say "test $preset"
+  ctest --preset "$preset" -j "$jobs" --timeout 600 --output-on-failure "$@" 2>&1 | tee "$logs/ctest" |
+    grep -vE '(^ +Start +[0-9]+:|  Passed  |^Test project|^ *$)'
+  # "97% tests passed, 3 tests failed out of 120"
+  read -r bad total < <(sed -nE 's/.*passed, ([0-9]+) tests? failed out of ([0-9]+).*/\1 \2/p' "$logs/ctest" | tail -n 1)
+  if [ -z "${total:-}" ]; then
+    echo "test.sh: ctest gave no summary for $preset"
+    broken=1
+    return
+  fi
+  passed=$((passed + total - bad))
+  failed=$((failed + bad))
+}
+
+packaging/deps.sh build test || exit 1
+for preset in "${presets[@]}"; do
+  case $preset in
+    release) build release && run_tests release ;;
+    asan) build asan && run_tests asan -LE long ;;
+    tsan) build tsan "${threaded_targets[@]}" && run_tests tsan -R "$threaded_tests" ;;
+    *) echo "test.sh: unknown preset '$preset' (know: release, asan, tsan)" >&2; exit 2 ;;
+  esac
+done
+say "done"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$broken" -eq 0 ] && [ "$passed" -gt 0 ]
