@@ -99,9 +99,13 @@ struct SuperblockRecord {
 };
 std::string FormatUuid(const std::array<uint8_t, 16>& uuid);
 
-// Bits of InodeRecord::flags.
-inline constexpr uint32_t kDirectoryWasLarge = 1u << 0;  // once had more than kLargeDirectory entries
-inline constexpr uint32_t kKnownInodeFlags = kDirectoryWasLarge;
+// Bits of InodeRecord::flags. Each may be set without cause (it then costs time), never missing where it holds.
+inline constexpr uint32_t kDirectoryWasLarge = 1u
+                                               << 0;   // had more than kLargeDirectory entries since it was last empty
+inline constexpr uint32_t kBlocksBeyondEnd = 1u << 1;  // preallocated: has data keys at or behind ceil(size / block)
+inline constexpr uint32_t kHasXattrs = 1u << 2;        // has X keys
+inline constexpr uint32_t kHasZeroBlocks = 1u << 3;    // has data keys with empty values (SEEK_HOLE must look)
+inline constexpr uint32_t kKnownInodeFlags = kDirectoryWasLarge | kBlocksBeyondEnd | kHasXattrs | kHasZeroBlocks;
 inline constexpr uint64_t kLargeDirectory = 1000;
 
 struct InodeRecord {
