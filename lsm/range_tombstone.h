@@ -4,12 +4,12 @@
 #include <atomic>
 #include <map>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lsm/types.h"
+#include "lsm/writer_first_mutex.h"
 
 namespace silt::lsm {
 
@@ -79,9 +79,9 @@ class GrowingRangeTombstones final : public RangeTombstoneSource {
  private:
   struct Fragment {
     std::string end;
-    std::vector<SequenceNumber> sequences;  // descending
+    std::vector<SequenceNumber> sequences;  // ascending, so that the newest is appended; never empty
   };
-  mutable std::shared_mutex mutex_;
+  mutable WriterFirstMutex mutex_;
   std::map<std::string, Fragment, std::less<>> fragments_;  // by begin; guarded by mutex_
   std::atomic<uint64_t> count_{0};
   std::atomic<size_t> memory_{0};

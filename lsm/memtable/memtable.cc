@@ -1,0 +1,105 @@
+#include "lsm/memtable/memtable.h"
+
+#include <cassert>
+#include <limits>
+
+#include "lsm/memtable/arena.h"
+#include "lsm/memtable/skiplist.h"
+
+namespace silt::lsm {
+namespace {
+
+constexpr uint64_t kFirstTrailer = std::numeric_limits<uint64_t>::max();  // sorts before every entry of a user key
+
+class MemTableIterator final : public InternalIterator {
+ public:
+  MemTableIterator(const MemTableIndex* index, FamilyId family) : index_(index), family_(family) {}
+
+  bool Valid() const override { return node_ != nullptr; }
+  void SeekToFirst() override { Land(index_->FindGreaterOrEqual({family_, {}, kFirstTrailer})); }
+  void SeekToLast() override { Land(index_->FindLess({static_cast<FamilyId>(family_ + 1), {}, kFirstTrailer})); }
+  void Seek(std::string_view internal_key) override { Land(index_->FindGreaterOrEqual(KeyOf(internal_key))); }
+  void SeekForPrev(std::string_view internal_key) override {
+    MemKey key = KeyOf(internal_key);
+    const MemNode* node = index_->FindGreaterOrEqual(key);
+    bool exact = node != nullptr && CompareNode(*node, key) == 0;
+    Land(exact ? node : index_->FindLess(key));
+  }
+  void Next() override { Land(node_->Next(0)); }
+  void Prev() override { Land(index_->FindLess(node_->key())); }
+  std::string_view key() const override { return node_->internal_key(); }
+  std::string_view value() const override { return node_->value(); }
+  Status status() const override { return Status::Ok(); }
+
+ private:
+  MemKey KeyOf(std::string_view internal_key) const {
+    return {family_, ExtractUserKey(internal_key), ExtractTrailer(internal_key)};
+  }
+  void Land(const MemNode* node) { node_ = node != nullptr && node->family() == family_ ? node : nullptr; }
+
+  const MemTableIndex* index_;
+  FamilyId family_;
+  const MemNode* node_ = nullptr;
+};
+
+}  // namespace
+
+MemTable::MemTable() : arena_(std::make_unique<Arena>()), index_(std::make_unique<MemTableIndex>(arena_.get())) {}
+MemTable::~MemTable() = default;
+
+void MemTable::Add(SequenceNumber sequence, EntryKind kind, FamilyId family, std::string_view key,
+                   std::string_view value) {
+  assert(family < kMaxFamilies);
+  if (kind == EntryKind::kRangeDelete) {
+    range_tombstones_[family].Add(key, value, sequence);
+  } else {
+    index_->Insert({family, key, PackTrailer(sequence, kind)}, value);
+  }
+  // One writer, so that plain load-and-store is enough.
+  uint64_t entries = entries_.load(std::memory_order_relaxed);
+  if (entries == 0 || sequence < smallest_sequence_.load(std::memory_order_relaxed)) {
+    smallest_sequence_.store(sequence, std::memory_order_release);
+  }
+  if (sequence > largest_sequence_.load(std::memory_order_relaxed)) {
+    largest_sequence_.store(sequence, std::memory_order_release);
+  }
+  entries_.store(entries + 1, std::memory_order_release);
+}
+
+Status MemTable::AddBatch(std::string_view batch) {
+  if (batch.size() > std::numeric_limits<uint32_t>::max()) {
+    return Status::InvalidArgument("batch: larger than 4 GiB");  // the skiplist's sizes have 32 bits
+  }
+  return WriteBatch::Decode(batch,
+                            [this](SequenceNumber sequence, EntryKind kind, FamilyId family, std::string_view key,
+                                   std::string_view value) { Add(sequence, kind, family, key, value); });
+}
+
+MemTable::Lookup MemTable::Get(FamilyId family, std::string_view key, SequenceNumber snapshot, std::string_view* value,
+                               SequenceNumber* sequence) const {
+  const MemNode* node = index_->FindGreaterOrEqual({family, key, SeekTrailer(snapshot)});
+  bool found = node != nullptr && node->family() == family && node->user_key() == key;
+  SequenceNumber entry = found ? node->trailer() >> 8 : 0;
+  SequenceNumber covering = range_tombstones_[family].CoveringSequence(key, snapshot);
+  if (covering > entry) {
+    *sequence = covering;
+    return Lookup::kDeleted;
+  }
+  if (!found) return Lookup::kAbsent;
+  *sequence = entry;
+  if (static_cast<EntryKind>(node->trailer() & 0xff) == EntryKind::kDelete) return Lookup::kDeleted;
+  *value = node->value();
+  return Lookup::kFound;
+}
+
+std::unique_ptr<InternalIterator> MemTable::NewIterator(FamilyId family) const {
+  return std::make_unique<MemTableIterator>(index_.get(), family);
+}
+
+size_t MemTable::MemoryUsage() const {
+  size_t bytes = arena_->MemoryUsage();
+  for (const GrowingRangeTombstones& list : range_tombstones_) bytes += list.MemoryUsage();
+  return bytes;
+}
+
+}  // namespace silt::lsm
