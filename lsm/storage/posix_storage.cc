@@ -1,0 +1,256 @@
+// Storage on the machine's own filesystems.
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+
+#include "lsm/storage/posix_lock.h"
+#include "lsm/storage/posix_util.h"
+#include "lsm/storage/storage.h"
+
+namespace silt::lsm {
+namespace {
+
+// Files hold what users keep private: nobody but the owner may look.
+constexpr mode_t kFileMode = 0600;
+constexpr mode_t kDirMode = 0700;
+constexpr uint64_t kPageSize = 4096;
+
+int AdviceOf(AccessPattern pattern) {
+  switch (pattern) {
+    case AccessPattern::kNormal:
+      return POSIX_FADV_NORMAL;
+    case AccessPattern::kRandom:
+      return POSIX_FADV_RANDOM;
+    case AccessPattern::kSequential:
+      return POSIX_FADV_SEQUENTIAL;
+    case AccessPattern::kDontNeed:
+      return POSIX_FADV_DONTNEED;
+  }
+  return POSIX_FADV_NORMAL;
+}
+
+class PosixRandomAccessFile final : public RandomAccessFile {
+ public:
+  PosixRandomAccessFile(UniqueFd fd, std::string path, uint64_t size)
+      : fd_(std::move(fd)), path_(std::move(path)), size_(size) {}
+
+  Result<size_t> Read(uint64_t offset, std::span<char> out) const override {
+    size_t done = 0;
+    while (done < out.size()) {
+      ssize_t n = ::pread(fd_.get(), out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+      if (n == 0) break;
+      if (n < 0) {
+        if (errno == EINTR) continue;
+        return Fail(ErrnoStatus("pread", path_, errno));
+      }
+      done += static_cast<size_t>(n);
+    }
+    return done;
+  }
+
+  uint64_t Size() const override { return size_; }
+
+  void Advise(uint64_t offset, uint64_t length, AccessPattern pattern) const override {
+    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length), AdviceOf(pattern));
+  }
+
+  void Prefetch(uint64_t offset, uint64_t length) const override {
+    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+  }
+
+ private:
+  UniqueFd fd_;
+  std::string path_;
+  uint64_t size_;
+};
+
+class PosixWritableFile final : public WritableFile {
+ public:
+  PosixWritableFile(UniqueFd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+  Status Append(std::string_view data) override {
+    uint64_t position = position_.load(std::memory_order_relaxed);
+    SILT_RETURN_IF_ERROR(WriteFully(fd_.get(), path_, position, data));
+    position_.store(position + data.size(), std::memory_order_release);
+    return Status::Ok();
+  }
+
+  Status Sync() override {
+    while (::fdatasync(fd_.get()) != 0) {
+      if (errno != EINTR) return ErrnoStatus("fdatasync", path_, errno);
+    }
+    return Status::Ok();
+  }
+
+  // Only SYNC_FILE_RANGE_WRITE: the waiting flags would consume a write-back error that the next Sync must report.
+  void StartWriteback(uint64_t offset) override {
+    offset = std::min(offset, Position()) / kPageSize * kPageSize;  // a partial page would be written twice
+    if (offset <= writeback_) return;
+    ::sync_file_range(fd_.get(), static_cast<off_t>(writeback_), static_cast<off_t>(offset - writeback_),
+                      SYNC_FILE_RANGE_WRITE);
+    writeback_ = offset;
+  }
+
+  Status Truncate(uint64_t size) override {
+    while (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
+      if (errno != EINTR) return ErrnoStatus("ftruncate", path_, errno);
+    }
+    position_.store(size, std::memory_order_release);
+    writeback_ = std::min(writeback_, size);
+    return Status::Ok();
+  }
+
+  Status Preallocate(uint64_t size) override {
+    if (size == 0) return Status::Ok();
+    while (::fallocate(fd_.get(), 0, 0, static_cast<off_t>(size)) != 0) {
+      if (errno == EINTR) continue;
+      if (errno == EOPNOTSUPP) return FillWithZeros(size);
+      return ErrnoStatus("fallocate", path_, errno);
+    }
+    return Status::Ok();
+  }
+
+  uint64_t Position() const override { return position_.load(std::memory_order_acquire); }
+
+  Status Close() override {
+    int fd = fd_.release();
+    // Linux gives the descriptor back even when close is interrupted.
+    if (fd < 0 || ::close(fd) == 0 || errno == EINTR) return Status::Ok();
+    return ErrnoStatus("close", path_, errno);
+  }
+
+ private:
+  // For filesystems without fallocate. Writing is the only way to own the space there; since logs are recycled it is
+  // paid once a file.
+  Status FillWithZeros(uint64_t size) {
+    struct stat info {};
+    if (::fstat(fd_.get(), &info) != 0) return ErrnoStatus("fstat", path_, errno);
+    const std::string zeros(256 << 10, '\0');
+    for (auto at = static_cast<uint64_t>(info.st_size); at < size;) {
+      auto n = static_cast<size_t>(std::min<uint64_t>(zeros.size(), size - at));
+      SILT_RETURN_IF_ERROR(WriteFully(fd_.get(), path_, at, std::string_view(zeros).substr(0, n)));
+      at += n;
+    }
+    return Status::Ok();
+  }
+
+  UniqueFd fd_;
+  std::string path_;
+  std::atomic<uint64_t> position_{0};
+  uint64_t writeback_ = 0;  // write-back was started below this offset
+};
+
+class PosixStorage final : public Storage {
+ public:
+  Result<std::unique_ptr<WritableFile>> NewWritableFile(const std::string& path) override {
+    UniqueFd fd = OpenRetry(path, O_WRONLY | O_CREAT | O_TRUNC, kFileMode);
+    if (!fd) return Fail(ErrnoStatus("open", path, errno));
+    return std::make_unique<PosixWritableFile>(std::move(fd), path);
+  }
+
+  Result<std::unique_ptr<WritableFile>> ReuseWritableFile(const std::string& old_path,
+                                                          const std::string& path) override {
+    UniqueFd fd = OpenRetry(old_path, O_WRONLY);
+    if (!fd) return Fail(ErrnoStatus("open", old_path, errno));
+    if (auto status = RenameFile(old_path, path); !status.ok()) return Fail(std::move(status));
+    return std::make_unique<PosixWritableFile>(std::move(fd), path);
+  }
+
+  Result<std::unique_ptr<RandomAccessFile>> NewRandomAccessFile(const std::string& path) override {
+    UniqueFd fd = OpenRetry(path, O_RDONLY);
+    if (!fd) return Fail(ErrnoStatus("open", path, errno));
+    struct stat info {};
+    if (::fstat(fd.get(), &info) != 0) return Fail(ErrnoStatus("fstat", path, errno));
+    if (!S_ISREG(info.st_mode)) return Fail(Status::IoError(fmt::format("{}: not a regular file", path)));
+    return std::make_unique<PosixRandomAccessFile>(std::move(fd), path, static_cast<uint64_t>(info.st_size));
+  }
+
+  Status DeleteFile(const std::string& path) override {
+    return ::unlink(path.c_str()) == 0 ? Status::Ok() : ErrnoStatus("unlink", path, errno);
+  }
+
+  Status RenameFile(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) == 0) return Status::Ok();
+    return ErrnoStatus("rename", from + " to " + to, errno);
+  }
+
+  Status LinkFile(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) == 0) return Status::Ok();
+    return ErrnoStatus("link", from + " to " + to, errno);
+  }
+
+  Status CreateDir(const std::string& path) override {
+    if (::mkdir(path.c_str(), kDirMode) == 0) return Status::Ok();
+    int error = errno;
+    struct stat info {};
+    if (error == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Status::Ok();
+    return ErrnoStatus("mkdir", path, error);
+  }
+
+  Status SyncDir(const std::string& path) override {
+    UniqueFd fd = OpenRetry(path, O_RDONLY | O_DIRECTORY);
+    if (!fd) return ErrnoStatus("open", path, errno);
+    while (::fsync(fd.get()) != 0) {
+      if (errno == EINVAL) break;  // a filesystem that has no such thing, and keeps names by other means
+      if (errno != EINTR) return ErrnoStatus("fsync", path, errno);
+    }
+    return Status::Ok();
+  }
+
+  Result<std::vector<std::string>> ListDir(const std::string& path) override {
+    std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), ::closedir);
+    if (!dir) return Fail(ErrnoStatus("opendir", path, errno));
+    std::vector<std::string> names;
+    for (;;) {
+      errno = 0;
+      const dirent* entry = ::readdir(dir.get());
+      if (entry == nullptr) break;
+      std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    if (errno != 0) return Fail(ErrnoStatus("readdir", path, errno));
+    return names;
+  }
+
+  bool FileExists(const std::string& path) override {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0;
+  }
+
+  Result<uint64_t> FileSize(const std::string& path) override {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) return Fail(ErrnoStatus("stat", path, errno));
+    return static_cast<uint64_t>(info.st_size);
+  }
+
+  Result<SpaceInfo> Space(const std::string& path) override {
+    struct statvfs info {};
+    while (::statvfs(path.c_str(), &info) != 0) {
+      if (errno != EINTR) return Fail(ErrnoStatus("statvfs", path, errno));
+    }
+    uint64_t unit = info.f_frsize;
+    return SpaceInfo{.total_bytes = info.f_blocks * unit,
+                     .free_bytes = (::geteuid() == 0 ? info.f_bfree : info.f_bavail) * unit};
+  }
+
+  Result<std::unique_ptr<FileLock>> LockFile(const std::string& path, std::string_view description) override {
+    return LockPosixFile(path, description, kFileMode);
+  }
+};
+
+}  // namespace
+
+Storage* Storage::Posix() {
+  static PosixStorage storage;
+  return &storage;
+}
+
+}  // namespace silt::lsm
