@@ -26,6 +26,8 @@ struct FileMeta {
   mutable std::atomic<int64_t> allowed_seeks{0};
   // An input of a running compaction. Guarded by the lock that the caller of PickCompaction holds.
   mutable bool being_compacted = false;
+  // Where to, or -1 when unknown. Guarded likewise.
+  mutable int compaction_output_level = -1;
 };
 using FileRef = std::shared_ptr<const FileMeta>;
 
