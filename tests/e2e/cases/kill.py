@@ -1,0 +1,88 @@
+"""kill -9 of the daemon: the next mount recovers by itself, fsck is clean, every acknowledged operation is there."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+
+from harness import HERE_DIR, check, check_equal, say
+from trees import check_copy
+from workload import check_after_kill
+
+TIMEOUT = 300
+ROUNDS = 8
+WORKERS = 2
+
+
+def start_worker(env, worker, seed):
+    script = ("import sys; sys.path.insert(0, sys.argv[1]); from workload import work; "
+              "sys.exit(work(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])) % 256)")
+    return subprocess.Popen([sys.executable, "-B", "-c", script, HERE_DIR, env.path(f"w{worker}"),
+                             env.scratch(f"shadow{worker}"), env.scratch(f"journal{worker}"), str(seed)])
+
+
+def check_dead(env):
+    try:
+        os.listdir(env.mnt)
+    except OSError as error:
+        check_equal(errno.errorcode[error.errno], "ENOTCONN", "what a dead mount answers")
+    else:
+        check(False, "the mount answers after its daemon was killed")
+
+
+def run(env):
+    env.start()
+    for worker in range(WORKERS):
+        os.mkdir(env.path(f"w{worker}"))
+        os.mkdir(env.scratch(f"shadow{worker}"))
+    for number in range(ROUNDS):
+        workers = [start_worker(env, worker, 100 * number + worker) for worker in range(WORKERS)]
+        time.sleep(0.3 + 0.4 * number)  # how far they get is the point, not what they wait for
+        env.kill()
+        for worker in workers:
+            error = worker.wait(timeout=60)
+            check(error in (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO), f"the worker ended with {error}")
+        check_dead(env)
+        if number % 2 == 0:
+            env.fsck()  # on the store as the kill left it
+        seconds = env.mount()
+        acknowledged = [check_after_kill(env.path(f"w{w}"), env.scratch(f"shadow{w}"), env.scratch(f"journal{w}"))
+                        for w in range(WORKERS)]
+        say(f"round {number}: {acknowledged} operations, mounted again in {seconds:.2f} s")
+        if number % 2 == 1:
+            env.umount()
+            env.fsck()
+            env.mount()
+    kill_during_copy(env)
+    kill_with_orphan(env)
+    env.finish()
+
+
+def kill_during_copy(env):
+    """Files that were complete before the kill are complete after it, and the copy can be finished by rsync."""
+    source = "/usr/include/c++"
+    target = env.path("copy")
+    copy = subprocess.Popen(["cp", "-a", source, target], stderr=subprocess.DEVNULL)
+    time.sleep(0.15)
+    env.kill()
+    copy.wait(timeout=60)
+    env.mount()
+    env.run("rsync", "-aHAX", "--delete", source + "/", target)
+    env.run("diff", "-r", "--no-dereference", source, target)
+    check_copy(source, target)
+
+
+def kill_with_orphan(env):
+    """A file that was unlinked while open is gone after the kill, and its space with it."""
+    fd = os.open(env.path("orphan"), os.O_CREAT | os.O_RDWR)
+    os.write(fd, os.urandom(4 << 20))
+    os.unlink(env.path("orphan"))
+    env.kill()
+    try:
+        os.close(fd)
+    except OSError:
+        pass
+    env.fsck()
+    env.mount()
+    check(not os.path.exists(env.path("orphan")), "the orphan is back")
