@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,38 @@ class LogReader {
   uint64_t LastRecordOffset() const { return last_record_offset_; }
 
  private:
+  // What stands at an offset.
+  enum class Found : uint8_t {
+    kFragment,  // a whole fragment of this log
+    kNothing,   // zeros, the end of the file, or bytes that carry another log's number or salt
+    kBad,       // looks like this log's, but is damaged or cut off
+  };
+  struct Fragment {
+    uint64_t offset;
+    uint32_t durable;
+    uint32_t salt;
+    FragmentType type;
+    std::string_view payload;
+    uint64_t end() const { return offset + kLogHeaderSize + payload.size(); }
+  };
+  // Whose salt a fragment found after damage must have.
+  enum class Trust : uint8_t {
+    kSameSalt,  // anywhere
+    kAnySalt,   // at the start of a block, where no user's bytes ever stand
+  };
+
+  std::string_view RestOfBlock(uint64_t offset);
+  Found Parse(uint64_t offset, Fragment* fragment);
+  bool SkipPadding();
+
+  bool Finish(uint64_t bad_offset, uint64_t record_start, Found found);
+  void ScanForPromises(uint64_t offset);
+  void ScanBytes(uint64_t offset, uint64_t end);
+  void ScanBlock(uint64_t start, bool every_byte);
+  bool BlockMayBeOurs(uint64_t start);
+  bool Accept(const Fragment& fragment, Trust trust);
+  bool SaltRepairsFirstFragment(uint32_t salt);
+
   std::unique_ptr<RandomAccessFile> file_;
   std::string name_;
   FileNumber number_;
@@ -41,6 +74,15 @@ class LogReader {
   LogEnd end_ = LogEnd::kClean;
   uint64_t end_of_last_record_ = 0;
   uint64_t last_record_offset_ = 0;
+
+  uint64_t position_ = 0;         // of the next fragment
+  uint64_t promise_ = 0;          // the farthest "durable" of any fragment of this log seen
+  std::optional<uint32_t> salt_;  // the first fragment's
+  bool finished_ = false;
+  bool found_later_ = false;  // the scan after the end found fragments of this log
+  std::string record_;        // of more than one fragment
+  std::string buffer_;        // some blocks of the file, from buffer_offset_ on; short only at the end of the file
+  uint64_t buffer_offset_ = 0;
 };
 
 }  // namespace silt::lsm

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,18 +17,22 @@ namespace silt::lsm {
 // One thread may AddRecord while another Syncs; otherwise not thread-safe.
 class LogWriter {
  public:
-  // `file` is at position 0, new or recycled.
-  LogWriter(std::unique_ptr<WritableFile> file, std::string name, FileNumber number);
+  // `file` is at position 0, new or recycled. A recycled file's new name must be durable (SyncDir) before the first
+  // record: else a power cut could leave this log's records under the old name, where they are no log at all.
+  // `salt` is for tests that compare bytes; otherwise it is drawn at random.
+  LogWriter(std::unique_ptr<WritableFile> file, std::string name, FileNumber number,
+            std::optional<uint32_t> salt = std::nullopt);
   ~LogWriter();
 
   // One write to the file. When it fails, the log has been cut back to what it was (undone() true), or it could not be
   // (undone() false: nothing more may be appended to this log, and what follows the last good record is unknown).
+  // The cut is synced, so that not even a power cut brings a failed record back.
   // InvalidArgument when the log would grow past kMaxLogFileSize.
   Status AddRecord(std::string_view payload);
   bool undone() const { return undone_; }
 
   // Makes every record added before the call durable; after a failure the log is poisoned: each later Sync fails too,
-  // since the kernel may have dropped the dirty pages.
+  // since the kernel may have dropped the dirty pages, and so does each AddRecord.
   Status Sync();
 
   uint64_t Size() const { return file_->Position(); }
@@ -35,12 +41,20 @@ class LogWriter {
   Status Close();
 
  private:
+  bool Encode(std::string_view payload, uint64_t position);
+  void AppendFragment(FragmentType type, std::string_view piece);
+  void Undo(uint64_t position);
+  Status SyncLocked(uint64_t target);
+
   std::unique_ptr<WritableFile> file_;
   std::string name_;
   FileNumber number_;
-  std::string scratch_;
-  bool undone_ = true;
-  std::atomic<uint64_t> durable_{0};
+  uint32_t salt_;
+  std::string scratch_;  // the record being added, as it will stand in the file; kept to save its allocation
+  bool undone_ = true;   // the appending thread's
+  std::mutex
+      sync_mutex_;  // one sync at a time: the kernel reports a failed write-back to one of two concurrent ones only
+  std::atomic<uint64_t> durable_{0};  // grows under sync_mutex_
   std::atomic<bool> poisoned_{false};
 };
 
