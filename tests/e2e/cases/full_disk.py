@@ -1,0 +1,111 @@
+"""A full host disk: ENOSPC to the caller; reading and deleting go on working; nothing that was acknowledged is lost."""
+
+import errno
+import os
+import random
+import time
+
+from harness import check, check_equal, say
+
+TIMEOUT = 400
+MIB = 1 << 20
+
+
+def content(number, size):
+    return random.Random(number).randbytes(size)
+
+
+def fill(env, directory, size, sync):
+    """Files of `size` until the disk is full. Returns how many were acknowledged."""
+    os.makedirs(env.path(directory), exist_ok=True)
+    number = 0
+    while True:
+        path = env.path(directory, f"f{number}")
+        try:
+            fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+            try:
+                data = memoryview(content(number, size))
+                while data:
+                    data = data[os.write(fd, data):]
+                if sync:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            check_equal(errno.errorcode[error.errno], "ENOSPC", f"writing {directory}/f{number}")
+            return number
+        number += 1
+        check(number < 200000, "the disk never gets full")
+
+
+def verify(env, directory, numbers, size):
+    for number in numbers:
+        with open(env.path(directory, f"f{number}"), "rb") as file:
+            check(file.read() == content(number, size), f"{directory}/f{number} is not what was written")
+
+
+def delete(env, directory, numbers):
+    for number in numbers:
+        os.unlink(env.path(directory, f"f{number}"))
+
+
+def write_again(env, directory, size):
+    """Space comes back when compaction has run: waits for it as a user would, by trying."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with open(env.path(directory, "again"), "wb") as file:
+                file.write(content(-1, size))
+                file.flush()
+                os.fsync(file.fileno())
+            return
+        except OSError as error:
+            check_equal(errno.errorcode[error.errno], "ENOSPC", "writing after a deletion")
+            check(time.monotonic() < deadline, "deleted space did not come back within a minute")
+            time.sleep(0.2)
+
+
+def on_full_disk(env, what, size, sync):
+    env.store = os.path.join(env.disk, "store")
+    env.mkfs("--force") if os.path.exists(env.store) else env.mkfs()
+    env.mount()
+    count = fill(env, "files", size, sync)
+    check(count > 20, f"only {count} files fit")
+    free = os.statvfs(env.mnt)
+    say(f"{what}: {count} files of {size} bytes, then ENOSPC; {free.f_bavail * free.f_frsize // 1024} KiB free")
+    check(free.f_bavail * free.f_frsize < 32 * MIB, "ENOSPC with much space left")
+    verify(env, "files", range(count), size)
+    check_equal(len(os.listdir(env.path("files"))) in (count, count + 1), True, "entries")
+    env.umount()
+    env.fsck()
+    env.mount()
+    verify(env, "files", range(count), size)
+    keep = range(count // 2, count)
+    delete(env, "files", range(count // 2))
+    write_again(env, "files", size)
+    verify(env, "files", keep, size)
+    # Full again, and killed while full.
+    fill(env, "more", size, sync)
+    env.kill()
+    env.mount()
+    verify(env, "files", keep, size)
+    env.run("rm", "-rf", env.path("more"), env.path("files"))
+    write_again(env, "", size)
+    env.finish()
+
+
+def run(env):
+    disk = env.scratch("disk")
+    os.mkdir(disk)
+    env.disk = disk
+    env.run("mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", disk)
+    on_full_disk(env, "tmpfs, synced", MIB, sync=True)
+    on_full_disk(env, "tmpfs, small files", 3000, sync=False)
+    env.run("umount", disk)
+    image = env.scratch("image")
+    with open(image, "wb") as file:
+        file.truncate(300 * MIB)
+    env.run("mkfs.ext4", "-q", "-F", image)
+    env.run("mount", "-o", "loop", image, disk)
+    on_full_disk(env, "ext4, synced", MIB, sync=True)
+    env.run("umount", disk)
