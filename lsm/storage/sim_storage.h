@@ -33,9 +33,9 @@ inline constexpr int kSimOps = 11;
 
 struct SimOperation {
   SimOp op;
-  uint64_t index;       // of this operation, counting all kinds
-  std::string path;     // for kRename, kReuse and kLink: the old path
-  std::string to;       // for those: the new one
+  uint64_t index = 0;   // of this operation, counting all kinds
+  std::string path{};   // for kRename, kReuse and kLink: the old path
+  std::string to{};     // for those: the new one
   uint64_t offset = 0;  // for kWrite: the append position; for kTruncate and kPreallocate: the size
   uint64_t length = 0;  // for kWrite
 };
@@ -57,11 +57,13 @@ struct SimFault {
 // Called before each operation, on the thread that makes it, with no lock held: it may call CrashClone and the setters
 // of the storage. nullopt lets the operation happen.
 using SimFaultHook = std::function<std::optional<SimFault>(const SimOperation&)>;
+// The same for reads, which are not numbered: not ok is what the reader is told.
+using SimReadHook = std::function<Status(const std::string& path, uint64_t offset, size_t length)>;
 
 struct SimCrashOptions {
   enum class Keep : uint8_t { kRandom, kAll, kNone };
-  Keep data = Keep::kRandom;  // what was written since the file's last Sync: a choice for each 4 KiB block, among all
-                              // the states that it went through; and one for the file's size
+  Keep data = Keep::kRandom;   // what was written since the file's last Sync: a choice for each 4 KiB block, among all
+                               // the states that it went through; and one for the file's size
   Keep names = Keep::kRandom;  // what was created, renamed, linked or deleted since the directory's last SyncDir
   bool tear_sectors = false;   // choose for each 512 B instead
 };
@@ -88,6 +90,7 @@ class SimStorage final : public Storage {
   std::unique_ptr<SimStorage> CrashClone(uint64_t seed, const SimCrashOptions& options = {}) const;
 
   void SetFaultHook(SimFaultHook hook);
+  void SetReadHook(SimReadHook hook);
   // The power goes off before the operation of this index: that one and everything after it, reads included, fails with
   // kIoError, and nothing changes any more. CrashClone gives the disk after the lights come back.
   void CutPowerAt(uint64_t operation_index);
@@ -122,8 +125,9 @@ class SimStorage final : public Storage {
   Result<SpaceInfo> Space(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> LockFile(const std::string& path, std::string_view description) override;
 
- private:
   class Disk;
+
+ private:
   explicit SimStorage(std::shared_ptr<Disk> disk);
   std::shared_ptr<Disk> disk_;
 };
