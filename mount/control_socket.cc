@@ -1,0 +1,209 @@
+#include "mount/control_socket.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace silt::mount {
+namespace {
+
+using lsm::Result;
+using lsm::Status;
+using nlohmann::json;
+
+constexpr size_t kLongestLine = 16 << 20;
+
+// The store's path may be longer than sun_path, so the socket is named through a descriptor of the directory.
+sockaddr_un AddressIn(const UniqueFd& directory) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  auto end = fmt::format_to_n(address.sun_path, sizeof(address.sun_path) - 1, "/proc/self/fd/{}/{}", directory.get(),
+                              kControlSocketName);
+  *end.out = '\0';
+  return address;
+}
+
+UniqueFd OpenDirectory(const std::string& path) {
+  return UniqueFd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+UniqueFd NewSocket() {
+  return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+bool ConnectTo(const UniqueFd& directory, const UniqueFd& fd) {
+  sockaddr_un address = AddressIn(directory);
+  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+}
+
+Status SystemError(std::string_view call, const std::string& store) {
+  return Status::IoError(fmt::format("{} {}/{}: {}", call, store, kControlSocketName, std::strerror(errno)));
+}
+
+json Refusal(std::string_view error) {
+  return {{"ok", false}, {"error", error}};
+}
+
+}  // namespace
+
+bool JsonStream::Send(const json& object) {
+  std::string line = object.dump(-1, ' ', false, json::error_handler_t::replace);
+  line.push_back('\n');
+  std::string_view left = line;
+  while (!left.empty()) {
+    ssize_t sent = ::send(fd_, left.data(), left.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return false;
+    left.remove_prefix(static_cast<size_t>(sent));
+  }
+  return true;
+}
+
+std::optional<json> JsonStream::Receive() {
+  size_t newline = 0;
+  while ((newline = buffer_.find('\n')) == std::string::npos) {
+    char chunk[4096];
+    ssize_t got = ::recv(fd_, chunk, sizeof(chunk), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0 || buffer_.size() > kLongestLine) return std::nullopt;
+    buffer_.append(chunk, static_cast<size_t>(got));
+  }
+  json object = json::parse(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(newline), nullptr,
+                            /*allow_exceptions=*/false);
+  buffer_.erase(0, newline + 1);
+  if (!object.is_object()) return std::nullopt;
+  return object;
+}
+
+Result<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& store, Handler handler) {
+  UniqueFd directory = OpenDirectory(store);
+  UniqueFd fd = NewSocket();
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
+  if (!directory || !fd || !wake) return Fail(SystemError("open", store));
+  if (UniqueFd probe = NewSocket(); ConnectTo(directory, probe)) {
+    return Fail(Status::Busy(fmt::format("{}/{}: another daemon listens there", store, kControlSocketName)));
+  }
+  // Nobody listens, so what is there was left behind by a daemon that died.
+  ::unlinkat(directory.get(), kControlSocketName.data(), 0);
+  ::fchmod(fd.get(), 0600);  // a socket's name is created with the mode of its descriptor
+  sockaddr_un address = AddressIn(directory);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return Fail(SystemError("bind", store));
+  }
+  if (::listen(fd.get(), 16) != 0) return Fail(SystemError("listen", store));
+  return std::unique_ptr<ControlServer>(
+      new ControlServer(std::move(directory), std::move(fd), std::move(wake), std::move(handler)));
+}
+
+ControlServer::ControlServer(UniqueFd directory, UniqueFd socket, UniqueFd wake, Handler handler)
+    : directory_(std::move(directory)),
+      socket_(std::move(socket)),
+      wake_(std::move(wake)),
+      handler_(std::move(handler)),
+      acceptor_([this] { AcceptLoop(); }) {}
+
+ControlServer::~ControlServer() {
+  Drain();
+  ::eventfd_write(wake_.get(), 1);
+  acceptor_.join();
+  ::unlinkat(directory_.get(), kControlSocketName.data(), 0);
+  for (Connection& connection : connections_) {
+    ::shutdown(connection.fd.get(), SHUT_RDWR);
+    connection.thread.join();
+  }
+}
+
+void ControlServer::Drain() {
+  std::unique_lock lock(mutex_);
+  draining_ = true;
+  idle_.wait(lock, [this] { return active_ == 0; });
+}
+
+void ControlServer::AcceptLoop() {
+  for (;;) {
+    pollfd waiting[2] = {{socket_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+    if (::poll(waiting, 2, -1) < 0 && errno != EINTR) return;
+    if (waiting[1].revents != 0) return;
+    if ((waiting[0].revents & POLLIN) == 0) continue;
+    UniqueFd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    JoinFinished();
+    if (!fd) continue;
+    std::lock_guard lock(mutex_);
+    Connection& connection = connections_.emplace_back();
+    connection.fd = std::move(fd);
+    connection.thread = std::thread([this, &connection] { Serve(&connection); });
+  }
+}
+
+void ControlServer::JoinFinished() {
+  std::lock_guard lock(mutex_);
+  connections_.remove_if([](Connection& connection) {
+    if (!connection.finished.load()) return false;
+    connection.thread.join();
+    return true;
+  });
+}
+
+void ControlServer::Serve(Connection* connection) {
+  JsonStream stream(connection->fd.get());
+  while (auto request = stream.Receive()) {
+    Emit emit = [&](const json& event) { stream.Send(event); };
+    if (!stream.Send(Answer(*request, emit))) break;
+  }
+  ::shutdown(connection->fd.get(), SHUT_RDWR);
+  connection->finished.store(true);
+}
+
+json ControlServer::Answer(const json& request, const Emit& emit) {
+  {
+    std::lock_guard lock(mutex_);
+    if (draining_) return Refusal("the store is being closed");
+    ++active_;
+  }
+  json answer = handler_(request, emit);
+  std::lock_guard lock(mutex_);
+  if (--active_ == 0) idle_.notify_all();
+  return answer;
+}
+
+std::optional<ControlClient> ControlClient::Connect(const std::string& store) {
+  UniqueFd directory = OpenDirectory(store);
+  UniqueFd fd = NewSocket();
+  if (!directory || !fd || !ConnectTo(directory, fd)) return std::nullopt;
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
+  return ControlClient(std::move(fd), peer.pid);
+}
+
+Result<json> ControlClient::Call(const json& request, const OnEvent& on_event) {
+  if (!stream_.Send(request)) return Fail(Status::IoError("the daemon closed its control socket"));
+  while (auto object = stream_.Receive()) {
+    auto ok = object->find("ok");
+    if (ok == object->end()) {
+      if (on_event) on_event(*object);
+    } else if (ok->is_boolean() && ok->get<bool>()) {
+      return object->value("result", json::object());
+    } else {
+      return Fail(Status::IoError(object->value("error", "the daemon gave no reason")));
+    }
+  }
+  return Fail(Status::IoError("the daemon closed its control socket before it answered; see siltfs.log in the store"));
+}
+
+void ControlClient::WaitForClose() {
+  char byte = 0;
+  for (;;) {
+    ssize_t got = ::recv(fd_.get(), &byte, 1, 0);
+    if (got == 0 || (got < 0 && errno != EINTR)) return;
+  }
+}
+
+}  // namespace silt::mount

@@ -1,0 +1,101 @@
+// The socket through which verbs reach a mounted store: STORE/control.sock, for its owner only (mode 0600).
+//
+// Requests and answers are JSON, one object a line. A request names a verb: {"verb":"status"}. It is answered by any
+// number of events ({"progress":{"done":1,"total":2}}, {"damage":{"file":"...","what":"..."}}) and then by one last
+// object: {"ok":true,"result":{...}} or {"ok":false,"error":"..."}. The daemon keeps a connection open until the store
+// is closed, so that a client that waits for the end of the stream knows when that is.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "lsm/status.h"
+#include "mount/unique_fd.h"
+
+namespace silt::mount {
+
+inline constexpr std::string_view kControlSocketName = "control.sock";
+
+// Lines over a socket. Not thread-safe.
+class JsonStream {
+ public:
+  explicit JsonStream(int fd) : fd_(fd) {}
+  bool Send(const nlohmann::json& object);
+  // nullopt at the end of the stream, or when a line is no JSON object or longer than any honest one.
+  std::optional<nlohmann::json> Receive();
+
+ private:
+  int fd_;
+  std::string buffer_;
+};
+
+// Serves requests, each connection on a thread of its own.
+class ControlServer {
+ public:
+  using Emit = std::function<void(const nlohmann::json& event)>;
+  // Answers one request with the last object (see above). Called from many threads.
+  using Handler = std::function<nlohmann::json(const nlohmann::json& request, const Emit& emit)>;
+
+  // Binds STORE/control.sock, replacing one that nobody listens on. kBusy when somebody does.
+  static lsm::Result<std::unique_ptr<ControlServer>> Start(const std::string& store, Handler handler);
+  // Ends the connections and removes the socket.
+  ~ControlServer();
+
+  // From now on requests are refused; returns when none is being answered. Connections stay open.
+  void Drain();
+
+ private:
+  struct Connection {
+    UniqueFd fd;
+    std::thread thread;
+    std::atomic<bool> finished{false};
+  };
+
+  ControlServer(UniqueFd directory, UniqueFd socket, UniqueFd wake, Handler handler);
+  void AcceptLoop();
+  void Serve(Connection* connection);
+  nlohmann::json Answer(const nlohmann::json& request, const Emit& emit);
+  void JoinFinished();
+
+  UniqueFd directory_;  // of the store; the socket is removed through it
+  UniqueFd socket_;
+  UniqueFd wake_;  // readable: stop accepting
+  Handler handler_;
+  std::thread acceptor_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::list<Connection> connections_;  // guarded by mutex_
+  int active_ = 0;                     // guarded by mutex_: requests being answered
+  bool draining_ = false;              // guarded by mutex_
+};
+
+class ControlClient {
+ public:
+  // nullopt when nobody listens there: the store is not mounted (or not by this machine).
+  static std::optional<ControlClient> Connect(const std::string& store);
+
+  using OnEvent = std::function<void(const nlohmann::json& event)>;
+  // The result, or what went wrong. `on_event` may be empty.
+  lsm::Result<nlohmann::json> Call(const nlohmann::json& request, const OnEvent& on_event = {});
+  // Returns when the daemon has closed the store, or is gone.
+  void WaitForClose();
+  pid_t daemon_pid() const { return pid_; }
+
+ private:
+  ControlClient(UniqueFd fd, pid_t pid) : fd_(std::move(fd)), stream_(fd_.get()), pid_(pid) {}
+  UniqueFd fd_;
+  JsonStream stream_;
+  pid_t pid_;
+};
+
+}  // namespace silt::mount

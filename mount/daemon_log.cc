@@ -1,0 +1,60 @@
+#include "mount/daemon_log.h"
+
+#include <spdlog/sinks/null_sink.h>
+#include <spdlog/sinks/rotating_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+
+#include "lsm/filenames.h"
+
+namespace silt::mount {
+namespace {
+
+constexpr size_t kLogBytes = 4 << 20;
+constexpr size_t kOldLogs = 3;
+
+spdlog::sink_ptr FileSink(const std::string& path) {
+  try {
+    return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, kLogBytes, kOldLogs);
+  } catch (const spdlog::spdlog_ex&) {
+    return std::make_shared<spdlog::sinks::null_sink_mt>();
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<spdlog::logger> OpenDaemonLog(const std::string& store, const std::string& level, bool foreground) {
+  std::vector<spdlog::sink_ptr> sinks = {FileSink(lsm::JoinPath(store, kLogName))};
+  if (foreground) {
+    auto terminal = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    terminal->set_level(spdlog::level::warn);
+    sinks.push_back(std::move(terminal));
+  }
+  auto log = std::make_shared<spdlog::logger>("siltfs", sinks.begin(), sinks.end());
+  log->set_pattern("%Y-%m-%d %H:%M:%S.%e %P %l: %v");
+  log->set_level(spdlog::level::from_str(level));
+  log->flush_on(spdlog::level::warn);
+  // A full disk must not make the log complain about itself on stderr, which is closed anyway.
+  log->set_error_handler([](const std::string&) {});
+  return log;
+}
+
+lsm::LogSink SinkTo(std::shared_ptr<spdlog::logger> log) {
+  return [log = std::move(log)](lsm::LogLevel level, std::string_view line) {
+    switch (level) {
+      case lsm::LogLevel::kInfo:
+        log->info("{}", line);
+        return;
+      case lsm::LogLevel::kWarning:
+        log->warn("{}", line);
+        return;
+      case lsm::LogLevel::kError:
+        log->error("{}", line);
+        return;
+    }
+  };
+}
+
+}  // namespace silt::mount

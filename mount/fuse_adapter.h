@@ -1,0 +1,48 @@
+// Between the kernel and the filesystem: each request is decoded, handed to fs::Filesystem and answered. No lock of the
+// filesystem is held while a reply is sent, and nothing here decides what an operation means.
+//
+// Lookup counts: each reply that carries an entry counts one reference in the kernel, and the filesystem counted it
+// when it answered. When a reply does not arrive (the caller was interrupted) the reference is given back at once.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "fs/filesystem.h"
+#include "mount/fuse_api.h"
+#include "mount/request_counters.h"
+
+namespace silt::mount {
+
+// One mounter owns all state, so what the kernel knows stays true until the kernel itself changes it.
+inline constexpr double kForever = 1e9;  // seconds
+
+// Lives longer than the session that it serves. Thread-safe.
+class Adapter {
+ public:
+  struct Options {
+    bool writeback = false;
+    std::function<void()> on_ready;  // called once: the kernel has said hello and may send requests from now on
+  };
+  Adapter(fs::Filesystem* filesystem, Options options) : filesystem_(filesystem), options_(std::move(options)) {}
+
+  fs::Filesystem& filesystem() { return *filesystem_; }
+  const Options& options() const { return options_; }
+  RequestCounters& counters() { return counters_; }
+
+ private:
+  fs::Filesystem* filesystem_;
+  Options options_;
+  RequestCounters counters_;
+};
+
+// The table of operations; every one is called with an Adapter* as libfuse's userdata.
+const fuse_lowlevel_ops& AdapterOperations();
+
+// Negotiates capabilities. fuse_init.cc.
+void InitConnection(void* userdata, fuse_conn_info* connection);
+
+// The kernel's view of attributes.
+struct stat ToStat(const fs::Attributes& attributes);
+
+}  // namespace silt::mount

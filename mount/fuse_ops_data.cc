@@ -1,0 +1,88 @@
+// What is in files.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+#include "mount/fuse_reply.h"
+
+namespace silt::mount {
+namespace {
+
+// One request copies no more, so that it holds a thread and the file's lock for a bounded time; callers go on by
+// themselves after a short copy.
+constexpr size_t kMaxCopy = size_t{64} << 20;
+
+}  // namespace
+
+// ENOSYS: the kernel opens and closes files by itself from now on and keeps their pages.
+void Open(fuse_req_t request, fuse_ino_t /*ino*/, fuse_file_info* /*info*/) {
+  Begin(request, Request::kOpen);
+  fuse_reply_err(request, ENOSYS);
+}
+
+// ENOSYS: close(2) has nothing to report; each write was answered for itself.
+void Flush(fuse_req_t request, fuse_ino_t /*ino*/, fuse_file_info* /*info*/) {
+  Begin(request, Request::kFlush);
+  fuse_reply_err(request, ENOSYS);
+}
+
+void Read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* /*info*/) {
+  // Kept from one request to the next: a fresh megabyte for each would cost page faults.
+  thread_local std::string buffer;
+  buffer.clear();
+  fs::Outcome outcome = Begin(request, Request::kRead).Read(ino, static_cast<uint64_t>(offset), size, &buffer);
+  if (outcome) {
+    fuse_reply_buf(request, buffer.data(), buffer.size());
+  } else {
+    fuse_reply_err(request, outcome.error().value());
+  }
+}
+
+void Write(fuse_req_t request, fuse_ino_t ino, const char* data, size_t size, off_t offset, fuse_file_info* info) {
+  fs::Filesystem::WriteFlags flags{.clear_suid_sgid = false, .sync = (info->flags & (O_SYNC | O_DSYNC)) != 0};
+  fs::Result<size_t> written =
+      Begin(request, Request::kWrite).Write(ino, static_cast<uint64_t>(offset), {data, size}, flags);
+  if (written) {
+    fuse_reply_write(request, *written);
+  } else {
+    fuse_reply_err(request, written.error().value());
+  }
+}
+
+void Fsync(fuse_req_t request, fuse_ino_t ino, int /*datasync*/, fuse_file_info* /*info*/) {
+  ReplyOutcome(request, Begin(request, Request::kFsync).Fsync(ino));
+}
+
+void Fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info* /*info*/) {
+  ReplyOutcome(request, Begin(request, Request::kFallocate)
+                            .Allocate(ino, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length)));
+}
+
+void Lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, fuse_file_info* /*info*/) {
+  fs::Result<uint64_t> found = Begin(request, Request::kLseek).SeekExtent(ino, static_cast<uint64_t>(offset), whence);
+  if (found) {
+    fuse_reply_lseek(request, static_cast<off_t>(*found));
+  } else {
+    fuse_reply_err(request, found.error().value());
+  }
+}
+
+void CopyFileRange(fuse_req_t request, fuse_ino_t from, off_t from_offset, fuse_file_info* /*from_info*/, fuse_ino_t to,
+                   off_t to_offset, fuse_file_info* /*to_info*/, size_t length, int flags) {
+  fs::Filesystem& filesystem = Begin(request, Request::kCopyFileRange);
+  if (flags != 0) {
+    fuse_reply_err(request, EINVAL);
+    return;
+  }
+  fs::Result<size_t> copied = filesystem.CopyRange(from, static_cast<uint64_t>(from_offset), to,
+                                                   static_cast<uint64_t>(to_offset), std::min(length, kMaxCopy));
+  if (copied) {
+    fuse_reply_write(request, *copied);
+  } else {
+    fuse_reply_err(request, copied.error().value());
+  }
+}
+
+}  // namespace silt::mount

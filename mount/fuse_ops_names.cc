@@ -1,0 +1,88 @@
+// Names: lookup, create, link, rename, remove.
+#include <cerrno>
+#include <span>
+
+#include "mount/fuse_reply.h"
+
+namespace silt::mount {
+
+void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  fs::Filesystem& filesystem = Begin(request, Request::kLookup);
+  fs::Result<fs::Attributes> found = filesystem.Lookup(parent, name);
+  if (found || found.error().value() != ENOENT) {
+    ReplyEntry(request, filesystem, found);
+    return;
+  }
+  fuse_entry_param absent{};  // inode 0: the kernel remembers that the name is not there
+  absent.entry_timeout = kForever;
+  fuse_reply_entry(request, &absent);
+}
+
+void Forget(fuse_req_t request, fuse_ino_t ino, uint64_t lookups) {
+  Begin(request, Request::kForget).Forget(ino, lookups);
+  fuse_reply_none(request);
+}
+
+void ForgetMulti(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
+  fs::Filesystem& filesystem = Begin(request, Request::kForget);
+  for (const fuse_forget_data& forget : std::span(forgets, count)) filesystem.Forget(forget.ino, forget.nlookup);
+  fuse_reply_none(request);
+}
+
+void Mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {
+  fs::Filesystem& filesystem = Begin(request, Request::kMknod);
+  uint32_t typed = (mode & S_IFMT) == 0 ? mode | S_IFREG : mode;
+  ReplyEntry(request, filesystem, filesystem.MakeNode(CallerOf(request), parent, name, typed, rdev));
+}
+
+void Mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
+  fs::Filesystem& filesystem = Begin(request, Request::kMkdir);
+  ReplyEntry(request, filesystem, filesystem.MakeDirectory(CallerOf(request), parent, name, mode));
+}
+
+void Symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const char* name) {
+  fs::Filesystem& filesystem = Begin(request, Request::kSymlink);
+  ReplyEntry(request, filesystem, filesystem.MakeSymlink(CallerOf(request), parent, name, target));
+}
+
+void Readlink(fuse_req_t request, fuse_ino_t ino) {
+  fs::Result<std::string> target = Begin(request, Request::kReadlink).ReadSymlink(ino);
+  if (target) {
+    fuse_reply_readlink(request, target->c_str());
+  } else {
+    fuse_reply_err(request, target.error().value());
+  }
+}
+
+void Link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char* name) {
+  fs::Filesystem& filesystem = Begin(request, Request::kLink);
+  ReplyEntry(request, filesystem, filesystem.Link(ino, parent, name));
+}
+
+void Unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  ReplyOutcome(request, Begin(request, Request::kUnlink).Unlink(parent, name));
+}
+
+void Rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  ReplyOutcome(request, Begin(request, Request::kRmdir).RemoveDirectory(parent, name));
+}
+
+void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
+            unsigned int flags) {
+  ReplyOutcome(request, Begin(request, Request::kRename).Rename(parent, name, new_parent, new_name, flags));
+}
+
+void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
+  fs::Filesystem& filesystem = Begin(request, Request::kCreate);
+  uint32_t regular = (mode & ~static_cast<mode_t>(S_IFMT)) | S_IFREG;
+  fs::Result<fs::Attributes> made = filesystem.MakeNode(CallerOf(request), parent, name, regular, 0);
+  if (!made) {
+    fuse_reply_err(request, made.error().value());
+    return;
+  }
+  info->keep_cache = 1;
+  fuse_entry_param entry = ToEntry(*made);
+  if (fuse_reply_create(request, &entry, info) != 0) filesystem.Forget(made->ino, 1);
+}
+
+}  // namespace silt::mount

@@ -1,0 +1,70 @@
+// Internal to the adapter: counting a request on its way in, and the replies.
+#pragma once
+
+#include "mount/fuse_adapter.h"
+
+namespace silt::mount {
+
+inline fs::Filesystem& Begin(fuse_req_t request, Request kind) {
+  auto* adapter = static_cast<Adapter*>(fuse_req_userdata(request));
+  adapter->counters().Count(kind);
+  return adapter->filesystem();
+}
+
+inline fs::Caller CallerOf(fuse_req_t request) {
+  const fuse_ctx* context = fuse_req_ctx(request);
+  return {.uid = static_cast<uint32_t>(context->uid), .gid = static_cast<uint32_t>(context->gid)};
+}
+
+fuse_entry_param ToEntry(const fs::Attributes& attributes);
+
+void ReplyOutcome(fuse_req_t request, const fs::Outcome& outcome);
+void ReplyAttributes(fuse_req_t request, const fs::Result<fs::Attributes>& result);
+// Gives the reference back when the reply does not arrive.
+void ReplyEntry(fuse_req_t request, fs::Filesystem& filesystem, const fs::Result<fs::Attributes>& result);
+
+// fuse_ops_names.cc
+void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name);
+void Forget(fuse_req_t request, fuse_ino_t ino, uint64_t lookups);
+void ForgetMulti(fuse_req_t request, size_t count, fuse_forget_data* forgets);
+void Mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev);
+void Mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode);
+void Symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const char* name);
+void Readlink(fuse_req_t request, fuse_ino_t ino);
+void Link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char* name);
+void Unlink(fuse_req_t request, fuse_ino_t parent, const char* name);
+void Rmdir(fuse_req_t request, fuse_ino_t parent, const char* name);
+void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
+            unsigned int flags);
+void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info);
+
+// fuse_ops_directory.cc
+void Opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info);
+void Readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info);
+void Readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info);
+void Fsyncdir(fuse_req_t request, fuse_ino_t ino, int datasync, fuse_file_info* info);
+
+// fuse_ops_data.cc
+void Open(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info);
+void Flush(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info);
+void Read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info);
+void Write(fuse_req_t request, fuse_ino_t ino, const char* data, size_t size, off_t offset, fuse_file_info* info);
+void Fsync(fuse_req_t request, fuse_ino_t ino, int datasync, fuse_file_info* info);
+void Fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info* info);
+void Lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, fuse_file_info* info);
+void CopyFileRange(fuse_req_t request, fuse_ino_t from, off_t from_offset, fuse_file_info* from_info, fuse_ino_t to,
+                   off_t to_offset, fuse_file_info* to_info, size_t length, int flags);
+
+// fuse_ops_attributes.cc
+void Getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info);
+void Setattr(fuse_req_t request, fuse_ino_t ino, struct stat* attributes, int valid, fuse_file_info* info);
+void Access(fuse_req_t request, fuse_ino_t ino, int mask);
+void Statfs(fuse_req_t request, fuse_ino_t ino);
+void Setxattr(fuse_req_t request, fuse_ino_t ino, const char* name, const char* value, size_t size, int flags);
+void Getxattr(fuse_req_t request, fuse_ino_t ino, const char* name, size_t size);
+void Listxattr(fuse_req_t request, fuse_ino_t ino, size_t size);
+void Removexattr(fuse_req_t request, fuse_ino_t ino, const char* name);
+void Ioctl(fuse_req_t request, fuse_ino_t ino, unsigned int command, void* argument, fuse_file_info* info,
+           unsigned flags, const void* in, size_t in_size, size_t out_size);
+
+}  // namespace silt::mount

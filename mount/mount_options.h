@@ -1,0 +1,37 @@
+// The options behind -o: siltfs's own, those of mount(8) that belong to fstab, and those that the kernel takes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lsm/status.h"
+
+namespace silt::mount {
+
+struct MountOptions {
+  bool read_only = false;
+  uint64_t memory_bytes = uint64_t{256} << 20;
+  uint64_t commit_micros = 5'000'000;
+  bool writeback = false;
+  std::optional<bool> allow_other;  // nullopt: yes for root, no for others
+  bool default_permissions = true;
+  unsigned max_threads = 16;
+  std::string log_level = "info";
+  bool debug = false;
+  std::vector<std::string> kernel;  // passed on as they are: nosuid, noexec, noatime, ...
+};
+
+// Adds a comma-separated list to *options; of two that contradict each other the later wins. kInvalidArgument names the
+// option and says what to do.
+lsm::Status ParseMountOptions(std::string_view list, MountOptions* options);
+
+// What libfuse is given behind its -o for this store.
+std::vector<std::string> LibfuseOptions(const MountOptions& options, std::string_view store, bool as_root);
+
+// For --help: one line each.
+std::string MountOptionsHelp();
+
+}  // namespace silt::mount

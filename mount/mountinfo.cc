@@ -1,0 +1,110 @@
+#include "mount/mountinfo.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+namespace silt::mount {
+namespace {
+
+bool IsOctal(char c) {
+  return c >= '0' && c <= '7';
+}
+
+std::optional<MountEntry> ParseLine(const std::string& line) {
+  // ID parent major:minor root mountpoint options [optional fields...] - type source superoptions
+  std::istringstream in(line);
+  MountEntry entry;
+  std::string id, parent, root, mountpoint, field;
+  if (!(in >> id >> parent >> entry.device >> root >> mountpoint >> entry.options)) return std::nullopt;
+  while (in >> field && field != "-") {
+  }
+  std::string source;
+  if (!(in >> entry.type >> source)) return std::nullopt;
+  entry.mountpoint = UnescapeOctal(mountpoint);
+  entry.source = UnescapeOctal(source);
+  return entry;
+}
+
+std::string RealPath(const std::string& path) {
+  std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr), &std::free);
+  return resolved ? std::string(resolved.get()) : std::string();
+}
+
+}  // namespace
+
+std::string UnescapeOctal(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && IsOctal(text[i + 1]) && IsOctal(text[i + 2]) &&
+        IsOctal(text[i + 3])) {
+      out.push_back(static_cast<char>((text[i + 1] - '0') << 6 | (text[i + 2] - '0') << 3 | (text[i + 3] - '0')));
+      i += 3;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
+std::vector<MountEntry> ParseMountinfo(std::string_view text) {
+  std::vector<MountEntry> mounts;
+  std::istringstream in{std::string(text)};
+  for (std::string line; std::getline(in, line);) {
+    if (auto entry = ParseLine(line)) mounts.push_back(std::move(*entry));
+  }
+  return mounts;
+}
+
+std::vector<MountEntry> ReadMountinfo() {
+  std::ifstream in("/proc/self/mountinfo");
+  std::stringstream text;
+  text << in.rdbuf();
+  return ParseMountinfo(text.str());
+}
+
+std::optional<MountEntry> FindMount(const std::vector<MountEntry>& mounts, std::string_view path) {
+  for (auto it = mounts.rbegin(); it != mounts.rend(); ++it) {
+    if (it->mountpoint == path) return *it;
+  }
+  return std::nullopt;
+}
+
+std::optional<MountEntry> FindSiltfsMount(std::string_view path) {
+  auto entry = FindMount(ReadMountinfo(), path);
+  if (entry && entry->type != kMountType) return std::nullopt;
+  return entry;
+}
+
+std::vector<std::string> MountpointsOf(const std::vector<MountEntry>& mounts, std::string_view store) {
+  std::vector<std::string> found;
+  for (const MountEntry& entry : mounts) {
+    if (entry.type == kMountType && entry.source == store) found.push_back(entry.mountpoint);
+  }
+  return found;
+}
+
+std::string ResolvePath(const std::string& path) {
+  std::string resolved = RealPath(path);
+  if (!resolved.empty() || errno != ENOTCONN) return resolved;
+  std::string trimmed = path;
+  while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
+  size_t slash = trimmed.rfind('/');
+  std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : trimmed.substr(0, slash);
+  resolved = RealPath(parent);
+  if (resolved.empty()) return resolved;
+  if (resolved.back() != '/') resolved.push_back('/');
+  return resolved + trimmed.substr(slash == std::string::npos ? 0 : slash + 1);
+}
+
+bool IsDeadMount(const std::string& path) {
+  struct stat st;
+  return ::stat(path.c_str(), &st) != 0 && errno == ENOTCONN;
+}
+
+}  // namespace silt::mount

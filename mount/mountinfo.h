@@ -1,0 +1,42 @@
+// What is mounted where, as the kernel tells it in /proc/self/mountinfo (proc(5)).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace silt::mount {
+
+inline constexpr std::string_view kMountType = "fuse.siltfs";
+
+struct MountEntry {
+  std::string device;      // "major:minor"
+  std::string mountpoint;  // absolute, unescaped
+  std::string type;        // "fuse.siltfs"
+  std::string source;      // for siltfs: the store's absolute path
+  std::string options;
+};
+
+// Undoes the octal escapes (\040 for a space) that the kernel writes.
+std::string UnescapeOctal(std::string_view text);
+
+// Lines that do not parse are skipped.
+std::vector<MountEntry> ParseMountinfo(std::string_view text);
+std::vector<MountEntry> ReadMountinfo();
+
+// What is visible at exactly this path: the mount made last. nullopt when nothing is mounted there.
+std::optional<MountEntry> FindMount(const std::vector<MountEntry>& mounts, std::string_view path);
+// The siltfs mount at exactly this path.
+std::optional<MountEntry> FindSiltfsMount(std::string_view path);
+// The mountpoints of a store.
+std::vector<std::string> MountpointsOf(const std::vector<MountEntry>& mounts, std::string_view store);
+
+// realpath(3), which also resolves a path whose last component is a dead FUSE mount (ENOTCONN). Empty with errno set
+// when it does not exist.
+std::string ResolvePath(const std::string& path);
+
+// True when a FUSE mount is there whose daemon is gone ("Transport endpoint is not connected").
+bool IsDeadMount(const std::string& path);
+
+}  // namespace silt::mount

@@ -1,0 +1,52 @@
+#include "mount/report.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace silt::mount {
+
+int Complain(std::string_view verb, std::string_view where, std::string_view what) {
+  std::string line = fmt::format("siltfs {}: {}{}{}", verb, where, where.empty() ? "" : ": ", what);
+  for (char& c : line) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  fmt::print(stderr, "{}\n", line);
+  return kExitFailure;
+}
+
+int Complain(std::string_view verb, std::string_view where, const lsm::Status& status) {
+  return Complain(verb, where, Describe(status));
+}
+
+std::string Describe(const lsm::Status& status) {
+  if (status.message().empty()) return status.ToString();
+  switch (status.code()) {
+    case lsm::StatusCode::kBusy:
+    case lsm::StatusCode::kInvalidArgument:
+    case lsm::StatusCode::kNotSupported:
+    case lsm::StatusCode::kNotFound:
+    case lsm::StatusCode::kReadOnly:
+      return status.message();
+    default:
+      return status.ToString();
+  }
+}
+
+Progress::Progress(std::string label) : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() {
+  if (last_percent_ >= 0) fmt::print(stderr, "\r\033[K");
+}
+
+void Progress::Update(uint64_t done, uint64_t total) {
+  if (!terminal_ || total == 0) return;
+  int percent = static_cast<int>(static_cast<double>(done) * 100 / static_cast<double>(total));
+  if (percent == last_percent_) return;
+  last_percent_ = percent;
+  fmt::print(stderr, "\r{} {:3}%", label_, percent);
+  std::fflush(stderr);
+}
+
+}  // namespace silt::mount

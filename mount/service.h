@@ -1,0 +1,44 @@
+// The verbs that a live mount serves, and that run on an unmounted store alike: the work behind the control socket.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "lsm/db.h"
+#include "lsm/status.h"
+#include "mount/fuse_adapter.h"
+#include "mount/status_report.h"
+
+namespace silt::mount {
+
+using EventSink = std::function<void(const nlohmann::json& event)>;
+
+// Rewrites every table of every family. The result is {} for now.
+lsm::Result<nlohmann::json> CompactAll(lsm::Db& db);
+
+// Reads and checks every byte. Emits {"progress":{...}} at most once for each percent, and {"damage":{"file","what"}}.
+// The result: {"damaged_files":N,"bytes":N}.
+lsm::Result<nlohmann::json> Scrub(lsm::Db& db, const EventSink& emit);
+
+// Every key in order, as {"line":"..."}. The request may hold "family" (number), "prefix" (text), "limit" (number).
+lsm::Result<nlohmann::json> ListKeys(lsm::Db& db, const nlohmann::json& request, const EventSink& emit);
+
+// Answers one request of the control socket. Thread-safe.
+class Service {
+ public:
+  // `adapter` must outlive it. The facts' uptime is ignored: it is counted from now.
+  Service(std::string store, MountFacts facts, Adapter* adapter);
+  nlohmann::json Answer(const nlohmann::json& request, const EventSink& emit);
+
+ private:
+  lsm::Result<nlohmann::json> Dispatch(const std::string& verb, const nlohmann::json& request, const EventSink& emit);
+  nlohmann::json Status();
+
+  std::string store_;
+  MountFacts facts_;
+  Adapter* adapter_;
+  uint64_t started_micros_;
+};
+
+}  // namespace silt::mount

@@ -1,0 +1,214 @@
+#include "mount/session.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdarg>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "mount/control_socket.h"
+#include "mount/daemon_log.h"
+#include "mount/fuse_adapter.h"
+#include "mount/mountinfo.h"
+#include "mount/report.h"
+#include "mount/service.h"
+#include "mount/signal_thread.h"
+#include "mount/unmount.h"
+
+namespace silt::mount {
+namespace {
+
+using lsm::Status;
+
+// libfuse's log has no userdata.
+std::shared_ptr<spdlog::logger> g_libfuse_log;
+
+void LogFromLibfuse(fuse_log_level level, const char* format, va_list arguments) {
+  char line[512];
+  if (std::vsnprintf(line, sizeof(line), format, arguments) < 0) return;
+  std::string_view text(line);
+  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  if (level <= FUSE_LOG_ERR) {
+    g_libfuse_log->error("libfuse: {}", text);
+    fmt::print(stderr, "{}\n", text);
+  } else {
+    g_libfuse_log->info("libfuse: {}", text);
+  }
+}
+
+class Session {
+ public:
+  Session(const SessionConfig& config, const ReportStart& report) : config_(config), report_(report) {}
+
+  int Run() {
+    log_ = OpenDaemonLog(config_.store, config_.options.log_level, config_.foreground);
+    Status status = Start();
+    if (!status.ok()) {
+      log_->error("mount failed: {}", status.ToString());
+      CloseStore();
+      Report(status);
+      return kExitFailure;
+    }
+    int error = Serve();
+    return Finish(error) ? kExitOk : kExitFailure;
+  }
+
+ private:
+  struct DestroySession {
+    void operator()(fuse_session* session) const { fuse_session_destroy(session); }
+  };
+
+  void Report(const Status& status) {
+    if (!reported_.exchange(true)) report_(status);
+  }
+
+  Status Start() {
+    SILT_RETURN_IF_ERROR(OpenStore());
+    SILT_RETURN_IF_ERROR(StartControl());
+    return MountSession();
+  }
+
+  Status OpenStore() {
+    fs::OpenOptions open;
+    open.lock_description = fmt::format("pid {}, mounted at {}", ::getpid(), config_.mountpoint);
+    open.memory_bytes = config_.options.memory_bytes;
+    open.commit_interval_micros = config_.options.commit_micros;
+    open.read_only = config_.options.read_only;
+    open.log = SinkTo(log_);
+    auto opened = fs::Filesystem::Open(open, config_.store);
+    if (!opened) return opened.error();
+    filesystem_ = *std::move(opened);
+    Adapter::Options options{.writeback = config_.options.writeback, .on_ready = [this] { Report(Status::Ok()); }};
+    adapter_ = std::make_unique<Adapter>(filesystem_.get(), std::move(options));
+    return Status::Ok();
+  }
+
+  Status StartControl() {
+    MountFacts facts{.pid = ::getpid(),
+                     .mountpoint = config_.mountpoint,
+                     .read_only = config_.options.read_only,
+                     .uptime_seconds = 0};
+    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get());
+    auto started = ControlServer::Start(config_.store, [this](const nlohmann::json& request, const EventSink& emit) {
+      return service_->Answer(request, emit);
+    });
+    if (started) {
+      control_ = *std::move(started);
+    } else if (config_.options.read_only && started.error().code() != lsm::StatusCode::kBusy) {
+      log_->warn("no control socket: {}", started.error().ToString());  // a read-only medium
+    } else {
+      return started.error();
+    }
+    return Status::Ok();
+  }
+
+  Status MountSession() {
+    g_libfuse_log = log_;
+    fuse_set_log_func(&LogFromLibfuse);
+    std::vector<std::string> options = LibfuseOptions(config_.options, config_.store, ::geteuid() == 0);
+    std::vector<std::string> words = {"siltfs", "-o", fmt::format("{}", fmt::join(options, ","))};
+    if (config_.options.debug) words.emplace_back("-d");
+    std::vector<char*> pointers;
+    for (std::string& word : words) pointers.push_back(word.data());
+    fuse_args arguments = FUSE_ARGS_INIT(static_cast<int>(pointers.size()), pointers.data());
+    session_.reset(fuse_session_new(&arguments, &AdapterOperations(), sizeof(fuse_lowlevel_ops), adapter_.get()));
+    fuse_opt_free_args(&arguments);
+    if (!session_) return Status::InvalidArgument("libfuse refused the mount options; see siltfs mount --help");
+    if (fuse_session_mount(session_.get(), config_.mountpoint.c_str()) != 0) {
+      return Status::IoError(
+          fmt::format("{}: mounting failed; is FUSE available (/dev/fuse, fusermount3) and the "
+                      "mountpoint yours?",
+                      config_.mountpoint));
+    }
+    mounted_ = true;
+    RaiseReadahead();
+    log_->info("mounted {} at {}, siltfs {}, options {}", config_.store, config_.mountpoint, SILT_VERSION,
+               fmt::join(options, ","));
+    return Status::Ok();
+  }
+
+  // The kernel caps readahead at 128 KiB for FUSE; only root may raise it. Best effort. INIT then agrees to as much.
+  void RaiseReadahead() {
+    auto mount = FindSiltfsMount(config_.mountpoint);
+    if (!mount || ::geteuid() != 0) return;
+    std::ofstream(fmt::format("/sys/class/bdi/{}/read_ahead_kb", mount->device)) << 1024;
+  }
+
+  // Returns the loop's error, 0 after an unmount.
+  int Serve() {
+    SignalThread signals([this](int signal) { UnmountOnSignal(signal); });
+    fuse_loop_config* loop = fuse_loop_cfg_create();
+    fuse_loop_cfg_set_max_threads(loop, config_.options.max_threads);
+    fuse_loop_cfg_set_idle_threads(loop,
+                                   config_.options.max_threads);  // threads that come and go cost more than idle ones
+    fuse_loop_cfg_set_clone_fd(loop, 0);
+    int error = fuse_session_loop_mt(session_.get(), loop);
+    fuse_loop_cfg_destroy(loop);
+    return error;
+  }
+
+  void UnmountOnSignal(int signal) {
+    log_->info("signal {}: unmounting {}", signal, config_.mountpoint);
+    Status status = Unmount(config_.mountpoint, /*lazy=*/false);
+    if (status.code() == lsm::StatusCode::kBusy) {
+      if (auto synced = filesystem_->SyncAll(); !synced) log_->error("sync: errno {}", synced.error().value());
+      log_->warn("{} is in use: detached; the store is closed when its last user is gone", config_.mountpoint);
+      status = Unmount(config_.mountpoint, /*lazy=*/true);
+    }
+    if (!status.ok()) log_->error("unmounting {}: {}", config_.mountpoint, status.ToString());
+  }
+
+  bool Finish(int error) {
+    if (error != 0) log_->error("the request loop failed: error {}", error);
+    // Before the kernel had said hello, the mount was taken away again.
+    Report(Status::IoError("unmounted while it started"));
+    bool closed = CloseStore();
+    if (closed) log_->info("unmounted {}", config_.mountpoint);
+    log_->flush();
+    return error == 0 && closed;
+  }
+
+  // In this order: requests of verbs end, the store is closed and its lock released, and only then do the clients that
+  // wait for it (siltfs umount) see their connections end.
+  bool CloseStore() {
+    if (session_ && mounted_) fuse_session_unmount(session_.get());
+    session_.reset();
+    bool ok = true;
+    if (filesystem_) {
+      Status status = filesystem_->Close();
+      if (control_) control_->Drain();
+      if (!status.ok()) log_->error("closing {}: {}", config_.store, status.ToString());
+      ok = status.ok();
+      filesystem_.reset();
+    }
+    control_.reset();
+    log_->flush();
+    return ok;
+  }
+
+  const SessionConfig& config_;
+  const ReportStart& report_;
+  std::atomic<bool> reported_{false};
+  std::shared_ptr<spdlog::logger> log_;
+  std::unique_ptr<fs::Filesystem> filesystem_;
+  std::unique_ptr<Adapter> adapter_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<fuse_session, DestroySession> session_;
+  bool mounted_ = false;
+};
+
+}  // namespace
+
+int RunSession(const SessionConfig& config, const ReportStart& report) {
+  ::umask(077);  // the store's files hold everybody's data
+  BlockTerminationSignals();
+  Session session(config, report);
+  return session.Run();
+}
+
+}  // namespace silt::mount

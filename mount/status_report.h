@@ -1,0 +1,25 @@
+// What `siltfs status` shows: one JSON object, the same for a mounted and an unmounted store, and its text.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "fs/filesystem.h"
+
+namespace silt::mount {
+
+std::string_view CompressionName(lsm::Compression compression);
+
+// Where a mounted store is mounted.
+struct MountFacts {
+  int pid = 0;
+  std::string mountpoint;
+  bool read_only = false;
+  uint64_t uptime_seconds = 0;
+};
+
+// `mount` is null for a store that is not mounted. Keys are stable.
+nlohmann::json StatusJson(const std::string& store, fs::Filesystem& filesystem, const MountFacts* mount);
+std::string StatusText(const nlohmann::json& status);
+
+}  // namespace silt::mount

@@ -1,0 +1,31 @@
+// siltfs compact
+#include "mount/cli.h"
+#include "mount/open_store.h"
+#include "mount/service.h"
+
+namespace silt::mount {
+
+int RunCompact(const Words& words) {
+  std::string path;
+  CLI::App app(
+      "Rewrites every table, so that what was overwritten or deleted takes no space. Returns when it is done; "
+      "a mounted store stays usable meanwhile.",
+      "siltfs compact");
+  app.add_option("STORE|MOUNTPOINT", path, "the store, or where it is mounted")->required();
+  app.footer("Example:\n  siltfs compact /mnt");
+  if (auto exit_code = ParseArguments(app, "compact", words)) return *exit_code;
+
+  VerbCall call{
+      .verb = "compact", .path = path, .request = {{"verb", "compact"}}, .on_event = {}, .direct = {}, .show = {}};
+  call.direct = [](const std::string& store) -> lsm::Result<nlohmann::json> {
+    auto db = OpenEngine(store, Access::kReadWrite, "compact");
+    if (!db) return Fail(db.error());
+    auto result = CompactAll(**db);
+    if (lsm::Status closed = (*db)->Close(); !closed.ok() && result) return Fail(closed);
+    return result;
+  };
+  call.show = [](const nlohmann::json&) { return kExitOk; };
+  return Call(call);
+}
+
+}  // namespace silt::mount
