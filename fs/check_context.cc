@@ -94,8 +94,11 @@ void Context::DeleteEntry(InodeNumber directory, uint64_t id, std::string_view n
 
 Status Context::DropEntryOf(const View& view, DirectoryNode* directory) {
   InodeNumber parent = directory->found_parent;
-  auto name = view.EntryName(parent, directory->found_entry, directory->ino);
+  auto settled = settled_names.find(directory->ino);
+  auto name = settled != settled_names.end() ? Result<std::string>(settled->second)
+                                             : view.EntryName(parent, directory->found_entry, directory->ino);
   if (!name) return name.error();
+  settled_names.erase(directory->ino);
   DeleteEntry(parent, directory->found_entry, *name);
   if (DirectoryNode* owner = nodes.FindDirectory(parent)) {
     --owner->entries;
@@ -182,7 +185,8 @@ Status Walk(lsm::Db* db, const CheckOptions& options, uint64_t done, uint64_t to
                   .now = options.open.now ? options.open.now : system_time,
                   .superblock = {},
                   .superblock_is_new = false,
-                  .highest_number = 0};
+                  .highest_number = 0,
+                  .settled_names = {}};
   Status status;
   for (auto pass : {CheckSuperblock, CheckInodes, CheckEntries, CheckTree, CheckContents}) {
     status = pass(&context);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -128,6 +129,9 @@ struct Context {
   schema::SuperblockRecord superblock;
   bool superblock_is_new = false;
   uint64_t highest_number = 0;  // of all inodes and entries that stay
+
+  // Names under which repair leaves directories whose entry was not whole: the snapshot does not have them.
+  std::map<InodeNumber, std::string> settled_names;
 
   void Saw(uint64_t number) {
     if (number > highest_number) highest_number = number;

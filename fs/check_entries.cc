@@ -313,6 +313,7 @@ Status EntryPass::Accept(const Claim& claim, bool write) {
                               fmt::format("is a {}, listed as {}", TypeName(type), TypeName(claim.type)), "set");
     write = true;
   }
+  if (write && type == S_IFDIR) context_.settled_names[claim.ino] = claim.name;
   context_.Saw(claim.id);
   if (claim.id == 0) {
     numberless_.push_back(claim);

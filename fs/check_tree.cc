@@ -20,8 +20,8 @@ class LostAndFound {
   Status Attach(Node* node) {
     node->flags |= kReattached | kTouched;
     if (node->type != S_IFDIR) node->links = 1;
-    if (!context_.mender.enabled()) return Status::Ok();
     if (ino_ == 0) SILT_RETURN_IF_ERROR(FindOrMake());
+    if (!context_.mender.enabled()) return Status::Ok();
     std::string name;
     SILT_RETURN_IF_ERROR(FreeName(ino_, fmt::format("#{}", node->ino), &name));
     auto id = context_.NewNumber();
@@ -46,7 +46,8 @@ class LostAndFound {
       DirectoryNode* directory = context_.nodes.FindDirectory(record->ino);
       if (directory != nullptr && directory->found_parent == kRootInode) ino_ = record->ino;
     }
-    if (ino_ == 0) SILT_RETURN_IF_ERROR(Make());
+    if (ino_ == 0 && context_.mender.enabled()) SILT_RETURN_IF_ERROR(Make());
+    if (ino_ == 0) ino_ = kRootInode;  // would be made there
     context_.nodes.Find(ino_)->flags |= kTouched;
     return Status::Ok();
   }
