@@ -1,0 +1,269 @@
+#include "fs/file_data.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace silt::fs {
+
+using schema::InodeRecord;
+
+bool FileData::IsDense(const InodeRecord& record) const {
+  return (record.flags & schema::kBlocksBeyondEnd) == 0 && record.blocks == BlocksFor(record.size);
+}
+
+bool FileData::MayExist(const InodeRecord& record, uint64_t block) const {
+  if (record.blocks == 0) return false;
+  return block < BlocksFor(record.size) || (record.flags & schema::kBlocksBeyondEnd) != 0;
+}
+
+Outcome FileData::ForEachBlock(InodeNumber ino, uint64_t first, uint64_t last_excl,
+                               const std::function<bool(uint64_t, std::string_view)>& visit) {
+  if (first >= last_excl) return {};
+  bool bulk = (last_excl - first) >= kBulkRead / block_size_;
+  auto it = records_->Scan(schema::kData, schema::BlocksBetween(ino, first, last_excl), !bulk);
+  for (it->Seek(schema::DataKey(ino, first)); it->Valid(); it->Next()) {
+    auto key = schema::ParseDataKey(it->key());
+    if (!key || it->value().size() > block_size_) return records_->Damaged(ino, "a data block has a bad key or size");
+    if (!visit(key->block, it->value())) return {};
+  }
+  if (!it->status().ok()) return records_->Failed(ino, it->status());
+  return {};
+}
+
+Result<uint64_t> FileData::CountBlocks(InodeNumber ino, const InodeRecord& record, uint64_t first, uint64_t last_excl) {
+  uint64_t end = BlocksFor(record.size);
+  if ((record.flags & schema::kBlocksBeyondEnd) == 0) last_excl = std::min(last_excl, end);
+  if (record.blocks == 0 || first >= last_excl) return 0;
+  if (IsDense(record)) return last_excl - first;
+  if (last_excl - first == 1) {
+    lsm::PinnedValue value;
+    auto found = records_->Block(ino, first, block_size_, &value);
+    if (!found) return tl::unexpected(found.error());
+    return *found ? 1 : 0;
+  }
+  uint64_t count = 0;
+  auto scanned =
+      ForEachBlock(ino, first, last_excl, [&](uint64_t, std::string_view) { return ++count < record.blocks; });
+  if (!scanned) return tl::unexpected(scanned.error());
+  return count;
+}
+
+Outcome FileData::Read(InodeNumber ino, const InodeRecord& record, uint64_t offset, size_t size, std::string* out) {
+  if (offset >= record.size || size == 0) return {};
+  size = std::min<uint64_t>(size, record.size - offset);
+  if (record.blocks == 0) {
+    out->append(size, '\0');
+    return {};
+  }
+  uint64_t block = offset / block_size_;
+  if ((offset + size - 1) / block_size_ != block) return ReadBlocks(ino, offset, size, out);
+
+  lsm::PinnedValue value;
+  auto found = records_->Block(ino, block, block_size_, &value);
+  if (!found) return tl::unexpected(found.error());
+  size_t begin = offset % block_size_;
+  std::string_view bytes = *found && begin < value.size() ? value.view().substr(begin, size) : std::string_view{};
+  out->append(bytes);
+  out->append(size - bytes.size(), '\0');
+  return {};
+}
+
+Outcome FileData::ReadBlocks(InodeNumber ino, uint64_t offset, size_t size, std::string* out) {
+  const uint64_t first = offset / block_size_;
+  const uint64_t last = (offset + size - 1) / block_size_;
+  const size_t start = out->size();
+  out->reserve(start + size);
+  auto scanned = ForEachBlock(ino, first, last + 1, [&](uint64_t block, std::string_view value) {
+    uint64_t block_start = block * block_size_;
+    if (block == first) {
+      size_t skip = std::min<size_t>(value.size(), offset - block_start);
+      out->append(value.substr(skip));
+      return true;
+    }
+    size_t at = block_start - offset;  // where the block belongs in what is read
+    out->append(start + at - out->size(), '\0');
+    out->append(value.substr(0, size - at));
+    return true;
+  });
+  if (!scanned) {
+    out->resize(start);
+    return scanned;
+  }
+  out->resize(start + size, '\0');  // holes at the end; or cuts the last block
+  return {};
+}
+
+void FileData::PutBlock(InodeNumber ino, InodeRecord* record, uint64_t block, std::string_view bytes,
+                        lsm::WriteBatch* batch) const {
+  std::string_view value = schema::TrimZeros(bytes);
+  if (value.empty()) record->flags |= schema::kHasZeroBlocks;
+  batch->Put(schema::kData, schema::DataKey(ino, block), value);
+}
+
+// A write into part of a block, or up to the end of the file: read, change, put.
+Outcome FileData::WritePart(InodeNumber ino, InodeRecord* record, uint64_t block, uint32_t begin, std::string_view data,
+                            lsm::WriteBatch* batch) {
+  bool exists = false;
+  lsm::PinnedValue old;
+  if (MayExist(*record, block)) {
+    auto found = records_->Block(ino, block, block_size_, &old);
+    if (!found) return tl::unexpected(found.error());
+    exists = *found;
+  }
+  std::string bytes(std::max<size_t>(old.size(), begin + data.size()), '\0');
+  std::memcpy(bytes.data(), old.view().data(), old.size());
+  std::memcpy(bytes.data() + begin, data.data(), data.size());
+  PutBlock(ino, record, block, bytes, batch);
+  if (!exists) ++record->blocks;
+  return {};
+}
+
+Outcome FileData::Write(InodeNumber ino, InodeRecord* record, uint64_t offset, std::string_view data,
+                        lsm::WriteBatch* batch) {
+  if (data.empty()) return {};
+  const InodeRecord before = *record;  // what is committed, for the questions below
+  uint64_t added = 0;
+  uint64_t whole_first = UINT64_MAX;  // the run of blocks that are overwritten whole
+  uint64_t whole_count = 0;
+  uint64_t at = offset;
+  for (std::string_view rest = data; !rest.empty();) {
+    uint64_t block = at / block_size_;
+    auto begin = static_cast<uint32_t>(at % block_size_);
+    std::string_view part = rest.substr(0, block_size_ - begin);
+    if (part.size() == block_size_) {
+      PutBlock(ino, record, block, part, batch);
+      if (whole_count++ == 0) whole_first = block;
+    } else {
+      InodeRecord probe = before;
+      if (auto written = WritePart(ino, &probe, block, begin, part, batch); !written) return written;
+      added += probe.blocks - before.blocks;
+      record->flags |= probe.flags;
+    }
+    rest.remove_prefix(part.size());
+    at += part.size();
+  }
+  if (whole_count > 0) {
+    auto existing = CountBlocks(ino, before, whole_first, whole_first + whole_count);
+    if (!existing) return tl::unexpected(existing.error());
+    added += whole_count - *existing;
+  }
+  record->blocks += added;
+  record->size = std::max(record->size, offset + data.size());
+  return {};
+}
+
+Outcome FileData::EraseBlocks(InodeNumber ino, InodeRecord* record, uint64_t first, uint64_t last_excl,
+                              lsm::WriteBatch* batch) {
+  if ((record->flags & schema::kBlocksBeyondEnd) == 0) last_excl = std::min(last_excl, BlocksFor(record->size));
+  if (first >= last_excl || record->blocks == 0) return {};
+  if (first == 0 && last_excl >= BlocksFor(record->size)) {
+    if ((record->flags & schema::kBlocksBeyondEnd) == 0 || last_excl > schema::kMaxFileSize / block_size_) {
+      EraseAll(ino, *record, batch);
+      record->blocks = 0;
+      return {};
+    }
+  }
+  auto count = CountBlocks(ino, *record, first, last_excl);
+  if (!count) return tl::unexpected(count.error());
+  if (*count == 0) return {};
+  if (last_excl - first <= kMaxPointDeletes) {
+    for (uint64_t block = first; block < last_excl; ++block) {
+      batch->Delete(schema::kData, schema::DataKey(ino, block));
+    }
+  } else {
+    auto range = schema::BlocksBetween(ino, first, last_excl);
+    batch->DeleteRange(schema::kData, range.begin, range.end);
+  }
+  record->blocks -= *count;
+  return {};
+}
+
+void FileData::EraseAll(InodeNumber ino, const InodeRecord& record, lsm::WriteBatch* batch) const {
+  if (record.blocks == 0) return;
+  if (IsDense(record) && record.blocks <= kMaxPointDeletes) {
+    for (uint64_t block = 0; block < record.blocks; ++block) {
+      batch->Delete(schema::kData, schema::DataKey(ino, block));
+    }
+    return;
+  }
+  auto range = schema::BlocksOf(ino);
+  batch->DeleteRange(schema::kData, range.begin, range.end);
+}
+
+Outcome FileData::Truncate(InodeNumber ino, InodeRecord* record, uint64_t size, lsm::WriteBatch* batch) {
+  const uint64_t keep = BlocksFor(size);
+  const bool beyond = (record->flags & schema::kBlocksBeyondEnd) != 0;
+  if (size < record->size && size % block_size_ != 0) {
+    auto begin = static_cast<uint32_t>(size % block_size_);
+    if (auto cut = ZeroWithin(ino, record, keep - 1, begin, block_size_, batch); !cut) return cut;
+  }
+  if (size < record->size || (size == record->size && beyond)) {
+    if (auto erased = EraseBlocks(ino, record, keep, UINT64_MAX, batch); !erased) return erased;
+    record->flags &= ~schema::kBlocksBeyondEnd;
+  }
+  if (record->blocks == 0) record->flags &= ~schema::kHasZeroBlocks;
+  record->size = size;
+  return {};
+}
+
+Outcome FileData::ZeroWithin(InodeNumber ino, InodeRecord* record, uint64_t block, uint32_t begin, uint32_t end,
+                             lsm::WriteBatch* batch) {
+  if (begin >= end || !MayExist(*record, block)) return {};
+  lsm::PinnedValue old;
+  auto found = records_->Block(ino, block, block_size_, &old);
+  if (!found) return tl::unexpected(found.error());
+  if (!*found || old.size() <= begin) return {};
+  std::string bytes(old.view());
+  std::fill(bytes.begin() + begin, bytes.begin() + static_cast<ptrdiff_t>(std::min<size_t>(end, bytes.size())), '\0');
+  PutBlock(ino, record, block, bytes, batch);
+  return {};
+}
+
+Outcome FileData::Punch(InodeNumber ino, InodeRecord* record, uint64_t offset, uint64_t length,
+                        lsm::WriteBatch* batch) {
+  uint64_t end = offset + length;
+  // What lies behind the end of the file is zero already: the last block goes whole.
+  if (end >= record->size) end = std::max(end, BlocksFor(record->size) * block_size_);
+  uint64_t first = offset / block_size_;
+  uint64_t last = end / block_size_;
+  auto head = static_cast<uint32_t>(offset % block_size_);
+  auto tail = static_cast<uint32_t>(end % block_size_);
+  if (first == last) return ZeroWithin(ino, record, first, head, tail, batch);
+  if (head != 0) {
+    if (auto zeroed = ZeroWithin(ino, record, first, head, block_size_, batch); !zeroed) return zeroed;
+    ++first;
+  }
+  if (auto zeroed = ZeroWithin(ino, record, last, 0, tail, batch); !zeroed) return zeroed;
+  return EraseBlocks(ino, record, first, last, batch);
+}
+
+Outcome FileData::AllocateBlocks(InodeNumber ino, InodeRecord* record, uint64_t first, uint64_t last_excl, bool zero,
+                                 lsm::WriteBatch* batch) {
+  uint64_t next = first;  // the first block not dealt with
+  auto put_until = [&](uint64_t limit) {
+    for (; next < limit; ++next) {
+      PutBlock(ino, record, next, {}, batch);
+      ++record->blocks;
+    }
+  };
+  const InodeRecord before = *record;
+  if (IsDense(before)) {
+    uint64_t have = std::clamp(BlocksFor(before.size), first, last_excl);
+    for (; next < have; ++next) {
+      if (zero) PutBlock(ino, record, next, {}, batch);
+    }
+  } else if (before.blocks > 0) {
+    auto scanned = ForEachBlock(ino, first, last_excl, [&](uint64_t block, std::string_view value) {
+      put_until(block);
+      if (zero && !value.empty()) PutBlock(ino, record, block, {}, batch);
+      ++next;
+      return true;
+    });
+    if (!scanned) return scanned;
+  }
+  put_until(last_excl);
+  if (last_excl > BlocksFor(before.size)) record->flags |= schema::kBlocksBeyondEnd;
+  return {};
+}
+
+}  // namespace silt::fs

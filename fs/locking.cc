@@ -1,0 +1,63 @@
+// Locking inodes for an operation, and the steps that most operations share.
+#include "fs/store.h"
+
+namespace silt::fs {
+
+using schema::InodeRecord;
+
+Result<LockedInode> Store::Lock(InodeNumber ino, LockMode mode, bool directory) {
+  if (closed_) return Fail(EIO);
+  auto locked = inodes_.Lock(ino, mode, directory);
+  if (!locked) return locked;
+  if (!locked->present()) return Fail(ENOENT);
+  return locked;
+}
+
+Result<LockedInode> Store::LockDirectory(InodeNumber ino, LockMode mode, bool linked) {
+  auto locked = Lock(ino, mode, true);
+  if (!locked) return locked;
+  if (!locked->record().IsDirectory()) return Fail(ENOTDIR);
+  if (linked && locked->record().nlink == 0) return Fail(ENOENT);
+  return locked;
+}
+
+Result<LockedInode> Store::LockFile(InodeNumber ino, LockMode mode) {
+  auto locked = Lock(ino, mode);
+  if (!locked) return locked;
+  if (locked->record().IsDirectory()) return Fail(EISDIR);
+  if (!locked->record().IsRegular()) return Fail(EINVAL);
+  return locked;
+}
+
+Result<bool> Store::IsDirectory(InodeNumber ino) {
+  auto locked = Lock(ino, LockMode::kShared);
+  if (!locked) return tl::unexpected(locked.error());
+  return locked->record().IsDirectory();
+}
+
+Result<LockedInode> Store::LockAny(InodeNumber ino, LockMode mode) {
+  auto directory = IsDirectory(ino);
+  if (!directory) return tl::unexpected(directory.error());
+  return Lock(ino, mode, *directory);
+}
+
+void Store::PutInode(InodeNumber ino, const InodeRecord& record, lsm::WriteBatch* batch) {
+  batch->Put(schema::kMeta, schema::InodeKey(ino), record.Encode());
+}
+
+Outcome Store::CommitRecord(LockedInode* locked, InodeRecord record, lsm::WriteBatch* batch,
+                            lsm::SequenceNumber* sequence) {
+  PutInode(locked->ino(), record, batch);
+  if (auto committed = records_.Commit(*batch, sequence); !committed) return committed;
+  locked->Publish(std::move(record));
+  return {};
+}
+
+Outcome Store::MayGrow(uint64_t bytes) {
+  if (read_only_) return Fail(EROFS);
+  constexpr uint64_t kRecords = 512;  // keys and records that come with the bytes
+  if (!space_.Admit(bytes + kRecords)) return Fail(ENOSPC);
+  return {};
+}
+
+}  // namespace silt::fs
