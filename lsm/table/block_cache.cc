@@ -1,0 +1,183 @@
+#include "lsm/table/block_cache.h"
+
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace silt::lsm {
+namespace {
+
+// What a cached block costs beside its bytes: map node, list links, shared_ptr control block, allocator headers.
+constexpr size_t kEntryOverhead = 192;
+constexpr size_t kShards = 16;
+
+struct Key {
+  FileNumber file;
+  uint64_t offset;
+  friend bool operator==(const Key&, const Key&) = default;
+};
+
+uint64_t Mix(const Key& key) {
+  uint64_t h = (key.file * 0x9e3779b97f4a7c15ULL) ^ (key.offset * 0xc2b2ae3d27d4eb4fULL);
+  h ^= h >> 32;
+  h *= 0xd6e8feb86659fd93ULL;
+  return h ^ h >> 32;
+}
+struct KeyHash {
+  size_t operator()(const Key& key) const { return Mix(key); }
+};
+
+struct Entry {
+  Key key{};
+  BlockRef block;
+  size_t charge = 0;
+  CachePriority priority = CachePriority::kLow;
+  // In the shard's list of its priority, most recently used first; and in the chain of its file.
+  Entry* newer = nullptr;
+  Entry* older = nullptr;
+  Entry* file_next = nullptr;
+  Entry* file_previous = nullptr;
+};
+
+// Most recently used first.
+struct LruList {
+  Entry* newest = nullptr;
+  Entry* oldest = nullptr;
+  size_t bytes = 0;
+
+  void PushNewest(Entry* entry) {
+    entry->newer = nullptr;
+    entry->older = newest;
+    (newest != nullptr ? newest->newer : oldest) = entry;
+    newest = entry;
+    bytes += entry->charge;
+  }
+  void Remove(Entry* entry) {
+    (entry->newer != nullptr ? entry->newer->older : newest) = entry->older;
+    (entry->older != nullptr ? entry->older->newer : oldest) = entry->newer;
+    bytes -= entry->charge;
+  }
+};
+
+}  // namespace
+
+struct BlockCache::Shard {
+  std::mutex mutex;
+  // Guarded by mutex:
+  size_t capacity = 0;
+  std::unordered_map<Key, Entry, KeyHash> entries;
+  std::unordered_map<FileNumber, Entry*> files;  // head of each file's chain
+  std::array<LruList, 2> lists;                  // by CachePriority
+
+  std::atomic<uint64_t> hits{0};
+  std::atomic<uint64_t> misses{0};
+
+  LruList& ListOf(const Entry& entry) { return lists[static_cast<size_t>(entry.priority)]; }
+  size_t Bytes() const { return lists[0].bytes + lists[1].bytes; }
+
+  void Link(Entry* entry) {
+    ListOf(*entry).PushNewest(entry);
+    Entry*& head = files[entry->key.file];
+    entry->file_next = head;
+    if (head != nullptr) head->file_previous = entry;
+    head = entry;
+  }
+
+  // Gives the block back, so that its memory can be freed after the lock.
+  BlockRef Remove(Entry* entry) {
+    ListOf(*entry).Remove(entry);
+    if (entry->file_next != nullptr) entry->file_next->file_previous = entry->file_previous;
+    if (entry->file_previous != nullptr) {
+      entry->file_previous->file_next = entry->file_next;
+    } else if (entry->file_next != nullptr) {
+      files[entry->key.file] = entry->file_next;
+    } else {
+      files.erase(entry->key.file);
+    }
+    BlockRef block = std::move(entry->block);
+    entries.erase(entries.find(entry->key));
+    return block;
+  }
+
+  // High-priority entries are safe as long as they fill no more than half of the shard.
+  Entry* Victim() {
+    LruList& low = lists[static_cast<size_t>(CachePriority::kLow)];
+    LruList& high = lists[static_cast<size_t>(CachePriority::kHigh)];
+    if (low.oldest == nullptr || high.bytes > capacity / 2) return high.oldest;
+    return low.oldest;
+  }
+};
+
+BlockCache::BlockCache(size_t capacity_bytes) : shards_(std::make_unique<Shard[]>(kShards)) {
+  for (size_t i = 0; i < kShards; ++i) shards_[i].capacity = capacity_bytes / kShards;
+}
+BlockCache::~BlockCache() = default;
+
+BlockRef BlockCache::Lookup(FileNumber file, uint64_t offset) {
+  Key key{file, offset};
+  Shard& shard = shards_[Mix(key) >> 60];
+  std::lock_guard lock(shard.mutex);
+  auto it = shard.entries.find(key);
+  if (it == shard.entries.end()) {
+    shard.misses.store(shard.misses.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  Entry& entry = it->second;
+  LruList& list = shard.ListOf(entry);
+  if (list.newest != &entry) {
+    list.Remove(&entry);
+    list.PushNewest(&entry);
+  }
+  shard.hits.store(shard.hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return entry.block;
+}
+
+void BlockCache::Insert(FileNumber file, uint64_t offset, BlockRef block, CachePriority priority) {
+  Key key{file, offset};
+  size_t charge = block->size() + kEntryOverhead;
+  std::vector<BlockRef> evicted;  // freed after the lock
+  Shard& shard = shards_[Mix(key) >> 60];
+  std::lock_guard lock(shard.mutex);
+  if (charge > shard.capacity) return;
+  auto [it, added] = shard.entries.try_emplace(key);
+  if (!added) return;  // two readers missed at once
+  it->second = {.key = key, .block = std::move(block), .charge = charge, .priority = priority};
+  shard.Link(&it->second);
+  while (shard.Bytes() > shard.capacity) evicted.push_back(shard.Remove(shard.Victim()));
+}
+
+void BlockCache::EraseFile(FileNumber file) {
+  for (size_t i = 0; i < kShards; ++i) {
+    std::vector<BlockRef> evicted;
+    Shard& shard = shards_[i];
+    std::lock_guard lock(shard.mutex);
+    for (auto it = shard.files.find(file); it != shard.files.end(); it = shard.files.find(file)) {
+      evicted.push_back(shard.Remove(it->second));
+    }
+  }
+}
+
+size_t BlockCache::UsedBytes() const {
+  size_t bytes = 0;
+  for (size_t i = 0; i < kShards; ++i) {
+    std::lock_guard lock(shards_[i].mutex);
+    bytes += shards_[i].Bytes();
+  }
+  return bytes;
+}
+
+uint64_t BlockCache::hits() const {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < kShards; ++i) sum += shards_[i].hits.load(std::memory_order_relaxed);
+  return sum;
+}
+
+uint64_t BlockCache::misses() const {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < kShards; ++i) sum += shards_[i].misses.load(std::memory_order_relaxed);
+  return sum;
+}
+
+}  // namespace silt::lsm

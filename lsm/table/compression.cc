@@ -1,0 +1,116 @@
+#include "lsm/table/compression.h"
+
+#include <snappy.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+namespace silt::lsm {
+namespace {
+
+constexpr int kZstdLevel = 1;
+constexpr uint32_t kFailuresBeforeSkipping = 4;
+constexpr uint32_t kMostSkipped = 15;  // so at least one block in 16 is tried
+
+// Neither format can expand more than this; a stream that claims to is damaged, and is not allocated for.
+constexpr uint64_t kSnappyMaxRatio = 64;
+constexpr uint64_t kZstdMaxRatio = 64 << 10;
+
+std::unique_ptr<char[]> AllocateOrNull(size_t size) {
+  return std::unique_ptr<char[]>(new (std::nothrow) char[size]);
+}
+
+struct FreeDCtx {
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+BlockRef DecompressSnappy(std::string_view stored) {
+  size_t size = 0;
+  if (!snappy::GetUncompressedLength(stored.data(), stored.size(), &size)) return nullptr;
+  if (size == 0 || size > stored.size() * kSnappyMaxRatio) return nullptr;
+  auto bytes = AllocateOrNull(size);
+  if (bytes == nullptr || !snappy::RawUncompress(stored.data(), stored.size(), bytes.get())) return nullptr;
+  return std::make_shared<BlockData>(std::move(bytes), size);
+}
+
+BlockRef DecompressZstd(std::string_view stored) {
+  unsigned long long size = ZSTD_getFrameContentSize(stored.data(), stored.size());
+  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) return nullptr;
+  if (size == 0 || size > stored.size() * kZstdMaxRatio) return nullptr;
+  auto bytes = AllocateOrNull(size);
+  thread_local std::unique_ptr<ZSTD_DCtx, FreeDCtx> context(ZSTD_createDCtx());
+  if (bytes == nullptr || context == nullptr) return nullptr;
+  size_t got = ZSTD_decompressDCtx(context.get(), bytes.get(), size, stored.data(), stored.size());
+  if (ZSTD_isError(got) != 0 || got != size) return nullptr;
+  return std::make_shared<BlockData>(std::move(bytes), size);
+}
+
+}  // namespace
+
+struct BlockCompressor::ZstdContext {
+  struct Free {
+    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  };
+  std::unique_ptr<ZSTD_CCtx, Free> context{ZSTD_createCCtx()};
+};
+
+BlockCompressor::BlockCompressor(Compression compression) : compression_(compression) {
+  if (compression == Compression::kZstd) zstd_ = std::make_unique<ZstdContext>();
+}
+BlockCompressor::~BlockCompressor() = default;
+
+bool BlockCompressor::TryCompress(std::string_view block) {
+  ++blocks_tried_;
+  if (compression_ == Compression::kSnappy) {
+    output_.resize(snappy::MaxCompressedLength(block.size()));
+    size_t size = 0;
+    snappy::RawCompress(block.data(), block.size(), output_.data(), &size);
+    output_.resize(size);
+  } else {
+    if (zstd_->context == nullptr) return false;
+    output_.resize(ZSTD_compressBound(block.size()));
+    size_t size =
+        ZSTD_compressCCtx(zstd_->context.get(), output_.data(), output_.size(), block.data(), block.size(), kZstdLevel);
+    if (ZSTD_isError(size) != 0) return false;
+    output_.resize(size);
+  }
+  return output_.size() <= block.size() - block.size() / 8;
+}
+
+BlockCompressor::Stored BlockCompressor::Compress(std::string_view block) {
+  Stored raw{block, Compression::kNone};
+  if (compression_ == Compression::kNone || block.size() < 8) return raw;
+  if (skip_ > 0) {
+    --skip_;
+    return raw;
+  }
+  if (TryCompress(block)) {
+    failures_ = 0;
+    return {output_, compression_};
+  }
+  ++failures_;
+  if (failures_ > kFailuresBeforeSkipping) {
+    skip_ = std::min((1U << std::min(failures_ - kFailuresBeforeSkipping, 5U)) - 1, kMostSkipped);
+  }
+  return raw;
+}
+
+BlockRef DecompressBlock(std::string_view stored, uint8_t compression) {
+  switch (static_cast<Compression>(compression)) {
+    case Compression::kNone: {
+      auto bytes = AllocateOrNull(stored.size());
+      if (bytes == nullptr) return nullptr;
+      std::copy(stored.begin(), stored.end(), bytes.get());
+      return std::make_shared<BlockData>(std::move(bytes), stored.size());
+    }
+    case Compression::kSnappy:
+      return DecompressSnappy(stored);
+    case Compression::kZstd:
+      return DecompressZstd(stored);
+  }
+  return nullptr;
+}
+
+}  // namespace silt::lsm

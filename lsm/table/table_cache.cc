@@ -1,0 +1,151 @@
+#include "lsm/table/table_cache.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "lsm/filenames.h"
+
+namespace silt::lsm {
+namespace {
+
+constexpr size_t kMostShards = 8;
+constexpr size_t kLeastTablesPerShard = 16;
+
+struct Entry {
+  FileNumber number;
+  std::shared_ptr<Table> table;
+};
+
+// A table that some thread is opening while others wait for the outcome.
+struct Opening {
+  bool done = false;
+  bool evicted = false;  // meanwhile: hand it out, but do not keep it
+  Result<std::shared_ptr<Table>> result = Fail(Status::Aborted("still opening"));
+};
+
+}  // namespace
+
+struct TableCache::Rep {
+  struct Shard {
+    std::mutex mutex;
+    std::condition_variable opened;
+    // Guarded by mutex, which is never held over I/O:
+    size_t capacity = 0;
+    std::list<Entry> tables;  // most recently used first
+    std::unordered_map<FileNumber, std::list<Entry>::iterator> by_number;
+    std::unordered_map<FileNumber, std::shared_ptr<Opening>> opening;
+    size_t memory = 0;
+
+    std::shared_ptr<Table> Find(FileNumber number) {
+      auto it = by_number.find(number);
+      if (it == by_number.end()) return nullptr;
+      tables.splice(tables.begin(), tables, it->second);
+      return it->second->table;
+    }
+    // Returns what fell out: closing files is for after the lock.
+    std::vector<std::shared_ptr<Table>> Keep(FileNumber number, std::shared_ptr<Table> table) {
+      memory += table->MemoryUsage();
+      tables.push_front({number, std::move(table)});
+      by_number[number] = tables.begin();
+      std::vector<std::shared_ptr<Table>> out;
+      while (tables.size() > capacity) out.push_back(Drop(std::prev(tables.end())));
+      return out;
+    }
+    std::shared_ptr<Table> Drop(std::list<Entry>::iterator it) {
+      std::shared_ptr<Table> table = std::move(it->table);
+      memory -= table->MemoryUsage();
+      by_number.erase(it->number);
+      tables.erase(it);
+      return table;
+    }
+  };
+
+  Storage* storage;
+  std::string dir;
+  BlockCache* cache;
+  std::vector<Shard> shards;
+
+  Rep(Storage* s, std::string d, BlockCache* c, size_t shard_count)
+      : storage(s), dir(std::move(d)), cache(c), shards(shard_count) {}
+
+  // Numbers are handed out in turn, so that they spread evenly by themselves.
+  Shard& ShardOf(FileNumber number) { return shards[number % shards.size()]; }
+
+  Result<std::shared_ptr<Table>> Open(FileNumber number, uint64_t size) {
+    std::string name = TableName(number);
+    auto file = storage->NewRandomAccessFile(JoinPath(dir, name));
+    if (!file) return Fail(file.error());
+    return Table::Open(std::move(*file), std::move(name), number, size, cache);
+  }
+};
+
+TableCache::TableCache(Storage* storage, std::string dir, BlockCache* cache, int max_open_tables) {
+  auto capacity = static_cast<size_t>(std::max(max_open_tables, 1));
+  size_t shard_count = std::clamp<size_t>(capacity / kLeastTablesPerShard, 1, kMostShards);
+  rep_ = std::make_unique<Rep>(storage, std::move(dir), cache, shard_count);
+  for (Rep::Shard& shard : rep_->shards) shard.capacity = capacity / shard_count;
+}
+TableCache::~TableCache() = default;
+
+Result<std::shared_ptr<Table>> TableCache::Get(FileNumber number, uint64_t size) {
+  Rep::Shard& shard = rep_->ShardOf(number);
+  std::shared_ptr<Opening> mine;
+  {
+    std::unique_lock lock(shard.mutex);
+    if (auto table = shard.Find(number)) return table;
+    if (auto it = shard.opening.find(number); it != shard.opening.end()) {
+      std::shared_ptr<Opening> other = it->second;
+      shard.opened.wait(lock, [&] { return other->done; });
+      return other->result;
+    }
+    mine = std::make_shared<Opening>();
+    shard.opening[number] = mine;
+  }
+  auto result = rep_->Open(number, size);
+  std::vector<std::shared_ptr<Table>> fallen_out;
+  {
+    std::lock_guard lock(shard.mutex);
+    mine->result = result;
+    mine->done = true;
+    shard.opening.erase(number);
+    if (result && !mine->evicted) fallen_out = shard.Keep(number, *result);
+  }
+  shard.opened.notify_all();
+  return result;
+}
+
+void TableCache::Evict(FileNumber number) {
+  std::shared_ptr<Table> table;  // closed after the lock
+  {
+    Rep::Shard& shard = rep_->ShardOf(number);
+    std::lock_guard lock(shard.mutex);
+    if (auto it = shard.opening.find(number); it != shard.opening.end()) it->second->evicted = true;
+    if (auto it = shard.by_number.find(number); it != shard.by_number.end()) table = shard.Drop(it->second);
+  }
+  if (rep_->cache != nullptr) rep_->cache->EraseFile(number);
+}
+
+uint64_t TableCache::OpenTables() const {
+  uint64_t count = 0;
+  for (Rep::Shard& shard : rep_->shards) {
+    std::lock_guard lock(shard.mutex);
+    count += shard.tables.size();
+  }
+  return count;
+}
+
+size_t TableCache::MemoryUsage() const {
+  size_t bytes = 0;
+  for (Rep::Shard& shard : rep_->shards) {
+    std::lock_guard lock(shard.mutex);
+    bytes += shard.memory;
+  }
+  return bytes;
+}
+
+}  // namespace silt::lsm
