@@ -23,7 +23,8 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 
 class Breaker {
  public:
-  explicit Breaker(uint64_t seed) : random_(seed), db_(NewMemoryDb()), image_(db_.get()) {}
+  explicit Breaker(uint64_t seed)
+      : random_(seed), db_(test::NewMemoryDb(std::make_shared<test::MemoryStore>())), image_(db_.get()) {}
 
   uint64_t Below(uint64_t n) { return std::uniform_int_distribution<uint64_t>(0, n - 1)(random_); }
   Image& image() { return image_; }

@@ -30,7 +30,7 @@ using ::testing::IsSupersetOf;
 //   (orphan file  26, with data; orphan directory 27)
 class CheckTest : public ::testing::Test {
  protected:
-  CheckTest() : db_(NewMemoryDb()), image_(db_.get()) {
+  CheckTest() : db_(test::NewMemoryDb(std::make_shared<test::MemoryStore>())), image_(db_.get()) {
     a_ = image_.AddDirectory(kRootInode, "a");
     file_ = image_.AddFile(a_, "file", std::string(10'000, 'f'));
     b_ = image_.AddDirectory(a_, "b");
@@ -144,7 +144,7 @@ TEST_F(CheckTest, MissingSuperblockIsMadeAgain) {
 }
 
 TEST(CheckSuperblockTest, BlockSizeOfALostSuperblockIsFoundFromTheFiles) {
-  auto db = NewMemoryDb();
+  auto db = test::NewMemoryDb(std::make_shared<test::MemoryStore>());
   Image image(db.get(), 32768);
   for (int i = 0; i < 5; ++i) image.AddFile(kRootInode, fmt::format("f{}", i), std::string(100'000 + i * 7000, 'x'));
   Dump sound = image.Read();
