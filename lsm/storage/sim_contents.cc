@@ -13,10 +13,10 @@ bool Chance(std::mt19937_64& random, double probability) {
   return std::uniform_real_distribution<double>(0, 1)(random) < probability;
 }
 
-// How many of `count` changes became durable: all with probability `keep`, else mostly none, sometimes a part.
+// How many of `count` changes became durable: all with probability `keep`, else half the time none, else a part.
 size_t DrawKept(std::mt19937_64& random, size_t count, double keep) {
   if (keep >= 1 || Chance(random, keep)) return count;
-  if (keep <= 0 || Chance(random, 0.75)) return 0;
+  if (keep <= 0 || Chance(random, 0.5)) return 0;
   return std::uniform_int_distribution<size_t>(0, count)(random);
 }
 

@@ -1,0 +1,178 @@
+// What only the machine's disk does: locks between processes, errors of the kernel.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "lsm/filenames.h"
+#include "lsm/storage/posix_util.h"
+#include "lsm/storage/storage.h"
+
+namespace silt::lsm {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PosixStorageTest : public ::testing::Test {
+ protected:
+  PosixStorageTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "silt_posix_XXXXXX").string();
+    dir_ = ::mkdtemp(pattern.data());
+  }
+  ~PosixStorageTest() override { std::filesystem::remove_all(dir_); }
+  std::string Path(const std::string& name) const { return JoinPath(dir_, name); }
+
+  Storage* storage_ = Storage::Posix();
+  std::string dir_;
+};
+
+// Runs `body` in a child process and returns its exit code.
+template <class Body>
+int InChild(Body&& body) {
+  pid_t child = ::fork();
+  if (child == 0) ::_exit(body());
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(PosixStorageTest, AnotherProcessIsToldWhoHoldsTheLock) {
+  int ready[2];
+  int done[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  ASSERT_EQ(::pipe(done), 0);
+  pid_t holder = ::fork();
+  if (holder == 0) {
+    auto lock = storage_->LockFile(Path("LOCK"), "pid 7, mounted at /mnt/silt");
+    char byte = lock ? 'y' : 'n';
+    bool told = ::write(ready[1], &byte, 1) == 1 && ::read(done[0], &byte, 1) == 1;
+    ::_exit(told ? 0 : 1);  // without running destructors: the lock must die with the process
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ASSERT_EQ(byte, 'y');
+  auto second = storage_->LockFile(Path("LOCK"), "me");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), StatusCode::kBusy);
+  EXPECT_THAT(second.error().message(), HasSubstr("held by pid 7, mounted at /mnt/silt"));
+  ASSERT_EQ(::write(done[1], &byte, 1), 1);
+  int status = 0;
+  ASSERT_EQ(::waitpid(holder, &status, 0), holder);
+  EXPECT_TRUE(storage_->LockFile(Path("LOCK"), "me")) << "the holder is dead";
+  for (int fd : {ready[0], ready[1], done[0], done[1]}) ::close(fd);
+}
+
+TEST_F(PosixStorageTest, RefusedLocksDoNotLoosenTheFirst) {
+  auto lock = storage_->LockFile(Path("LOCK"), "first");
+  ASSERT_TRUE(lock);
+  ASSERT_FALSE(storage_->LockFile(Path("LOCK"), "second"));
+  // With POSIX record locks the failed attempt's close would have dropped the lock.
+  int code = InChild([&] {
+    int fd = ::open(Path("LOCK").c_str(), O_RDWR | O_CLOEXEC);
+    struct flock range {};
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    return ::fcntl(fd, F_OFD_SETLK, &range) == 0 ? 1 : 0;
+  });
+  EXPECT_EQ(code, 0);
+}
+
+TEST_F(PosixStorageTest, ReleasedLocksLeaveNoDescription) {
+  { auto lock = storage_->LockFile(Path("LOCK"), "gone"); }
+  EXPECT_EQ(storage_->FileSize(Path("LOCK")), 0u);
+}
+
+TEST_F(PosixStorageTest, NobodyElseMayReadTheFiles) {
+  ASSERT_TRUE(storage_->NewWritableFile(Path("a")));
+  ASSERT_TRUE(storage_->CreateDir(Path("d")).ok());
+  struct stat info {};
+  ASSERT_EQ(::stat(Path("a").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 077, 0u);
+  ASSERT_EQ(::stat(Path("d").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 077, 0u);
+}
+
+TEST_F(PosixStorageTest, DescriptorsAreNotInherited) {
+  auto file = storage_->NewWritableFile(Path("a"));
+  ASSERT_TRUE(file);
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    if (std::filesystem::read_symlink(entry.path(), error).string() != Path("a")) continue;
+    int fd = std::stoi(entry.path().filename().string());
+    EXPECT_NE(::fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+    return;
+  }
+  FAIL() << "the descriptor was not found";
+}
+
+TEST_F(PosixStorageTest, ErrorsNameCallFileAndReason) {
+  Status status = storage_->DeleteFile(Path("none"));
+  EXPECT_EQ(status.message(), "unlink: " + Path("none") + ": No such file or directory");
+  EXPECT_EQ(ErrnoStatus("pwrite", "/f", ENOSPC).code(), StatusCode::kNoSpace);
+  EXPECT_EQ(ErrnoStatus("pwrite", "/f", EDQUOT).code(), StatusCode::kNoSpace);
+  EXPECT_EQ(ErrnoStatus("pwrite", "/f", EIO).code(), StatusCode::kIoError);
+}
+
+TEST_F(PosixStorageTest, AFullDiskIsNoSpace) {
+  UniqueFd full = OpenRetry("/dev/full", O_WRONLY);
+  ASSERT_TRUE(full);
+  Status status = WriteFully(full.get(), "/dev/full", 0, "x");
+  EXPECT_EQ(status.code(), StatusCode::kNoSpace);
+  EXPECT_EQ(status.message(), "pwrite: /dev/full: No space left on device");
+}
+
+// A write that is cut short by a limit in its middle: the first part goes in, the rest fails.
+TEST_F(PosixStorageTest, ShortWritesAreFinishedOrFailWithThePositionUnchanged) {
+  int code = InChild([&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit {
+      .rlim_cur = 10000, .rlim_max = 10000
+    };
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+    auto file = storage_->NewWritableFile(Path("a"));
+    if (!file || !(*file)->Append(std::string(6000, 'a')).ok()) return 2;
+    if ((*file)->Append(std::string(6000, 'b')).code() != StatusCode::kIoError) return 3;
+    if ((*file)->Position() != 6000) return 4;
+    if (storage_->FileSize(Path("a")) != 10000u) return 5;
+    if (!(*file)->Truncate(6000).ok() || !(*file)->Append(std::string(4000, 'c')).ok()) return 6;
+    return 0;
+  });
+  EXPECT_EQ(code, 0);
+  EXPECT_EQ(ReadFileToString(storage_, Path("a")), std::string(6000, 'a') + std::string(4000, 'c'));
+}
+
+TEST_F(PosixStorageTest, PreallocationFailsBeforeItHarmsAnything) {
+  auto file = storage_->NewWritableFile(Path("a"));
+  ASSERT_TRUE(file);
+  ASSERT_TRUE((*file)->Append("data").ok());
+  auto space = storage_->Space(dir_);
+  ASSERT_TRUE(space);
+  Status status = (*file)->Preallocate(space->total_bytes + (uint64_t{1} << 40));
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(status.message(), HasSubstr(Path("a")));
+  ASSERT_TRUE((*file)->Truncate(4).ok());
+  EXPECT_EQ(ReadFileToString(storage_, Path("a")), "data");
+}
+
+TEST_F(PosixStorageTest, OneThreadAppendsWhileAnotherSyncs) {
+  auto opened = storage_->NewWritableFile(Path("a"));
+  ASSERT_TRUE(opened);
+  WritableFile& file = **opened;
+  std::thread syncer([&] {
+    while (file.Position() < 100000) ASSERT_TRUE(file.Sync().ok());
+  });
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(file.Append(std::string(100, 'x')).ok());
+  syncer.join();
+  EXPECT_EQ(storage_->FileSize(Path("a")), 100000u);
+}
+
+}  // namespace
+}  // namespace silt::lsm
