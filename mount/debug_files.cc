@@ -10,6 +10,7 @@
 #include "lsm/filenames.h"
 #include "lsm/internal_key.h"
 #include "lsm/table/table.h"
+#include "lsm/table/table_dump.h"
 #include "lsm/version/version_set.h"
 #include "lsm/wal/log_reader.h"
 #include "lsm/write_batch.h"
@@ -89,16 +90,6 @@ Status DumpWalRecord(std::string_view record, uint64_t offset, const LineSink& l
   return Status::Corruption(fmt::format("record at offset {} is malformed", offset));
 }
 
-void DumpProperties(const lsm::TableProperties& p, uint64_t size, const LineSink& line) {
-  line(fmt::format("family {}, {} bytes, {} data blocks ({} dense with tombstones), created {}", FamilyName(p.family),
-                   size, p.data_blocks, p.tombstone_dense_blocks, p.creation_seconds));
-  line(fmt::format("entries {}, tombstones {}, range tombstones {}, keys {} bytes, values {} bytes", p.entries,
-                   p.tombstones, p.range_tombstones, p.raw_key_bytes, p.raw_value_bytes));
-  line(fmt::format("sequences {} to {}", p.smallest_sequence, p.largest_sequence));
-  line(fmt::format("keys {} to {}{}", DescribeKey(p.family, p.smallest), DescribeKey(p.family, p.largest),
-                   p.largest_exclusive ? " (exclusive)" : ""));
-}
-
 Status DumpEntries(const lsm::Table& table, const LineSink& line) {
   lsm::FamilyId family = table.properties().family;
   auto iterator = table.NewIterator(lsm::TableReadOptions{.fill_cache = false});
@@ -136,24 +127,17 @@ Status DumpWal(const std::string& path, const LineSink& line) {
   return Status::Ok();
 }
 
-Status DumpTable(const std::string& path, bool entries, const LineSink& line) {
+Status DumpTable(const std::string& path, bool blocks, bool entries, const LineSink& line) {
   auto named = ParsePath(path, lsm::FileKind::kTable);
   if (!named) return named.error();
+  SILT_RETURN_IF_ERROR(lsm::DumpTable(lsm::Storage::Posix(), path, {.blocks = blocks},
+                                      [&](std::string_view text) { line(std::string(text)); }));
+  if (!entries) return Status::Ok();
   auto file = lsm::Storage::Posix()->NewRandomAccessFile(path);
   if (!file) return file.error();
   uint64_t size = (*file)->Size();
   auto table = lsm::Table::Open(*std::move(file), path, named->number, size, nullptr);
-  if (!table) return table.error();
-  const lsm::TableProperties& properties = (*table)->properties();
-  DumpProperties(properties, size, line);
-  for (const auto& fragment : (*table)->range_tombstones().fragments()) {
-    for (lsm::SequenceNumber sequence : fragment.sequences) {
-      line(fmt::format(
-          "  @{} {}", sequence,
-          DescribeOperation(lsm::EntryKind::kRangeDelete, properties.family, fragment.begin, fragment.end)));
-    }
-  }
-  return entries ? DumpEntries(**table, line) : Status::Ok();
+  return table ? DumpEntries(**table, line) : table.error();
 }
 
 Result<std::vector<std::string>> FilesToDump(DebugFile kind, const std::string& path) {

@@ -15,8 +15,9 @@ using LineSink = std::function<void(const std::string& line)>;
 // Paths are of files whose names the engine gave (MANIFEST-000001, 000002.wal, 000003.sst).
 lsm::Status DumpManifest(const std::string& path, const LineSink& line);
 lsm::Status DumpWal(const std::string& path, const LineSink& line);
-// Properties and range tombstones; with `entries` also every entry.
-lsm::Status DumpTable(const std::string& path, bool entries, const LineSink& line);
+// Footer, properties, range tombstones and index, going on past damage; with `blocks` also each block, with `entries`
+// also each entry.
+lsm::Status DumpTable(const std::string& path, bool blocks, bool entries, const LineSink& line);
 
 // The files of a kind that `path` names: itself when it is one, all of the store's in order when it is a directory (of
 // MANIFESTs only the one that CURRENT names). kInvalidArgument when it is neither, or holds none.

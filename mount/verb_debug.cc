@@ -19,7 +19,12 @@ void PrintLine(const std::string& line) {
   fmt::print("{}\n", line);
 }
 
-Status DumpOne(DebugFile kind, const std::string& file, bool entries) {
+struct Detail {
+  bool blocks = false;
+  bool entries = false;
+};
+
+Status DumpOne(DebugFile kind, const std::string& file, const Detail& detail) {
   switch (kind) {
     case DebugFile::kManifest:
       return DumpManifest(file, &PrintLine);
@@ -28,10 +33,10 @@ Status DumpOne(DebugFile kind, const std::string& file, bool entries) {
     case DebugFile::kTable:
       break;
   }
-  return DumpTable(file, entries, &PrintLine);
+  return DumpTable(file, detail.blocks, detail.entries, &PrintLine);
 }
 
-int DumpFiles(DebugFile kind, const std::string& path, bool entries) {
+int DumpFiles(DebugFile kind, const std::string& path, const Detail& detail) {
   std::error_code ignored;
   std::string place = path;
   if (std::filesystem::is_directory(path, ignored)) {
@@ -42,7 +47,7 @@ int DumpFiles(DebugFile kind, const std::string& path, bool entries) {
   int exit_code = kExitOk;
   for (const std::string& file : *files) {
     if (files->size() > 1 || file != path) PrintLine(file + ":");
-    Status status = DumpOne(kind, file, entries);
+    Status status = DumpOne(kind, file, detail);
     // A store that is mounted goes on deleting files while they are listed.
     if (!status.ok()) exit_code = Complain("debug", file, status);
   }
@@ -70,7 +75,7 @@ int RunDebug(const Words& words) {
   std::string prefix;
   std::string family;
   uint64_t limit = 0;
-  bool entries = false;
+  Detail detail;
   CLI::App app("Looks inside a store. Changes nothing.", "siltfs debug");
   app.require_subcommand(1);
   CLI::App* manifest = app.add_subcommand("manifest", "the record of live files: each edit of the MANIFEST");
@@ -80,7 +85,8 @@ int RunDebug(const Words& words) {
   for (CLI::App* files : {manifest, table, wal}) {
     files->add_option("STORE|FILE", path, "a store, or one of its files")->required();
   }
-  table->add_flag("--entries", entries, "also every entry");
+  table->add_flag("--blocks", detail.blocks, "also each block");
+  table->add_flag("--entries", detail.entries, "also each entry");
   keys->add_option("STORE|MOUNTPOINT", path, "the store, or where it is mounted")->required();
   keys->add_option("--family", family, "only this one: meta or data")->check(CLI::IsMember({"meta", "data"}));
   keys->add_option("--prefix", prefix, "only keys that begin so: a letter (I, N, E, X, O, S in meta) or 0xHEX");
@@ -90,9 +96,9 @@ int RunDebug(const Words& words) {
       "  siltfs debug wal /srv/store\n  siltfs debug keys --prefix I --limit 20 /mnt");
   if (auto exit_code = ParseArguments(app, "debug", words)) return *exit_code;
 
-  if (manifest->parsed()) return DumpFiles(DebugFile::kManifest, path, entries);
-  if (table->parsed()) return DumpFiles(DebugFile::kTable, path, entries);
-  if (wal->parsed()) return DumpFiles(DebugFile::kWal, path, entries);
+  if (manifest->parsed()) return DumpFiles(DebugFile::kManifest, path, detail);
+  if (table->parsed()) return DumpFiles(DebugFile::kTable, path, detail);
+  if (wal->parsed()) return DumpFiles(DebugFile::kWal, path, detail);
   if (!ParseKeyPrefix(prefix)) return Complain("debug", prefix, "no hex number"), kExitUsage;
   int family_number = family.empty() ? -1 : family == "meta" ? 0 : 1;
   return DumpAllKeys(path, {{"verb", "keys"}, {"family", family_number}, {"prefix", prefix}, {"limit", limit}});

@@ -1,0 +1,65 @@
+#include "mount/mountinfo.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace silt::mount {
+namespace {
+
+constexpr std::string_view kMounts =
+    "25 30 0:23 / /sys rw,nosuid,nodev shared:7 - sysfs sysfs rw\n"
+    "30 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw\n"
+    "garbage\n"
+    "40 30 0:44 / /mnt/with\\040space rw,nosuid shared:9 master:2 - fuse.siltfs /srv/a\\040b rw,user_id=0\n"
+    "41 30 0:45 / /mnt/x rw - fuse.siltfs /srv/x rw\n"
+    "42 30 0:46 / /mnt/x rw - tmpfs tmpfs rw\n"
+    "43 30 0:45 / /mnt/y rw - fuse.siltfs /srv/x rw\n";
+
+TEST(MountinfoTest, OctalEscapesAreUndone) {
+  EXPECT_EQ(UnescapeOctal("a\\040b\\011c\\134"), "a b\tc\\");
+  EXPECT_EQ(UnescapeOctal("\\04"), "\\04");
+  EXPECT_EQ(UnescapeOctal("\\089"), "\\089");
+}
+
+TEST(MountinfoTest, LinesWithAnyNumberOfOptionalFieldsAreRead) {
+  auto mounts = ParseMountinfo(kMounts);
+  ASSERT_EQ(mounts.size(), 6u);
+  EXPECT_EQ(mounts[1].mountpoint, "/");
+  EXPECT_EQ(mounts[2].mountpoint, "/mnt/with space");
+  EXPECT_EQ(mounts[2].type, "fuse.siltfs");
+  EXPECT_EQ(mounts[2].source, "/srv/a b");
+  EXPECT_EQ(mounts[2].device, "0:44");
+}
+
+TEST(MountinfoTest, TheLastMountAtAPathIsTheVisibleOne) {
+  auto mounts = ParseMountinfo(kMounts);
+  EXPECT_EQ(FindMount(mounts, "/mnt/x")->type, "tmpfs");
+  EXPECT_FALSE(FindMount(mounts, "/mnt"));
+}
+
+TEST(MountinfoTest, AStoresMountpointsAreFound) {
+  auto mounts = ParseMountinfo(kMounts);
+  EXPECT_EQ(MountpointsOf(mounts, "/srv/x"), (std::vector<std::string>{"/mnt/x", "/mnt/y"}));
+  EXPECT_TRUE(MountpointsOf(mounts, "/srv").empty());
+}
+
+TEST(MountinfoTest, ThisMachinesMountsAreRead) {
+  EXPECT_TRUE(FindMount(ReadMountinfo(), "/"));
+}
+
+TEST(MountinfoTest, PathsAreMadeAbsolute) {
+  char path[] = "/tmp/siltfs-mountinfo-XXXXXX";
+  ASSERT_NE(::mkdtemp(path), nullptr);
+  EXPECT_EQ(ResolvePath(std::string(path) + "/../" + (path + 5) + "/."), path);
+  EXPECT_EQ(ResolvePath(std::string(path) + "/missing"), "");
+  EXPECT_EQ(errno, ENOENT);
+  EXPECT_FALSE(IsDeadMount(path));
+  EXPECT_FALSE(FindSiltfsMount(path));
+  ::rmdir(path);
+}
+
+}  // namespace
+}  // namespace silt::mount
