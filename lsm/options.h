@@ -59,6 +59,10 @@ struct Options {
   double tombstone_ratio = 0.25;          // a table with this share of tombstones is compacted on its own account
   uint64_t compaction_bytes_per_second = 0;  // 0: not paced
 
+  // Disk space kept aside in STORE/ballast and given back when the disk is full, so that flushes and compactions, which
+  // free space in the end, can still run. 0: none.
+  uint64_t ballast_bytes = 0;
+
   bool recycle_wal = true;
   bool disable_auto_compaction = false;   // for tests
 
@@ -73,8 +77,8 @@ struct ReadOptions {
   bool fill_cache = true;                 // false: bulk reads that should not wash the cache
   size_t readahead_bytes = 0;             // 0: adaptive
   // For iterators: keys k with lower_bound <= k < upper_bound. Copied.
-  std::optional<std::string> lower_bound;
-  std::optional<std::string> upper_bound;
+  std::optional<std::string> lower_bound = {};
+  std::optional<std::string> upper_bound = {};
 };
 
 struct WriteOptions {

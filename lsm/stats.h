@@ -55,6 +55,7 @@ struct DbStats {
   uint64_t corruptions = 0;          // checksum mismatches and malformed bytes met by reads
   uint64_t snapshots = 0;
   uint64_t oldest_pin_seconds = 0;   // age of the oldest snapshot or iterator
+  uint64_t ballast_bytes = 0;        // held in reserve; 0 while it is given back
   uint64_t files_deleted_whole = 0;  // tables dropped by a manifest edit alone
   bool background_error = false;
   std::string background_error_text;

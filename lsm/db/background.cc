@@ -1,0 +1,163 @@
+// The two threads: one flushes memtables (and prepares WALs, and deletes what is obsolete), one compacts.
+#include <algorithm>
+#include <chrono>
+
+#include "lsm/db/db_impl.h"
+
+namespace silt::lsm {
+namespace {
+
+// Pauses between attempts while the disk is full. Space given back, a call of Flush or of Close ends them early.
+constexpr std::chrono::milliseconds kFirstPause{50};
+constexpr std::chrono::milliseconds kLongestPause{2000};
+
+}  // namespace
+
+void DbImpl::FlushLoop() {
+  auto pause = kFirstPause;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    auto flush_due = [&] { return !immutables_.empty() && fatal_.ok(); };
+    flush_wake_.wait(lock, [&] { return stopping_ || wal_wanted_ || cleanup_wanted_ || flush_due(); });
+    if (stopping_) return;
+    bool wal_wanted = std::exchange(wal_wanted_, false);
+    bool cleanup_wanted = std::exchange(cleanup_wanted_, false);
+    bool flush = flush_due();
+    LoggedMemTable memtable;
+    FileNumber next_wal = 0;
+    if (flush) {
+      memtable = immutables_.front();
+      next_wal = immutables_.size() > 1 ? immutables_[1].first_wal : active_.first_wal;
+    }
+    flush_now_ = false;
+    flush_running_ = flush;
+    lock.unlock();
+
+    if (wal_wanted) wals_->PrepareNext();
+    if (cleanup_wanted) DeleteObsoleteTables();
+    Status status;
+    if (flush) {
+      status = FlushMemTable(memtable, next_wal);
+      if (status.IsNoSpace() && ballast_.Release()) status = FlushMemTable(memtable, next_wal);
+    }
+
+    lock.lock();
+    if (!flush) continue;
+    flush_running_ = false;
+    ++flush_attempts_;
+    if (status.ok()) {
+      pause = kFirstPause;
+      space_error_ = Status::Ok();
+      SequenceNumber flushed = memtable.table->LargestSequence();
+      immutables_.pop_front();
+      flushed_id_ = memtable.id;
+      ReadViewRef old = InstallView();
+      lock.unlock();
+      memtable.table.reset();
+      old.reset();
+      wals_->Retire(next_wal, flushed);
+      ballast_.Restore();
+      lock.lock();
+    } else if (status.IsNoSpace()) {
+      if (space_error_.ok()) log_.Warning("flush: {}; writes go on while a memtable has room", status.ToString());
+      space_error_ = status;
+      state_changed_.notify_all();
+      flush_wake_.wait_for(lock, pause, [&] { return stopping_ || flush_now_; });
+      pause = std::min(pause * 2, kLongestPause);
+    } else {
+      lock.unlock();
+      SetFatal(status);
+      lock.lock();
+    }
+    state_changed_.notify_all();
+  }
+}
+
+Status DbImpl::Flush() {
+  if (queue_ == nullptr) return Status::ReadOnly(dir_ + ": opened read-only");
+  SILT_RETURN_IF_ERROR(CheckOpen());
+  uint64_t wanted = 0;
+  Status status = queue_->RunBetweenGroups([&](SequenceNumber last) {
+    {
+      std::lock_guard lock(mutex_);
+      SILT_RETURN_IF_ERROR(CheckWritable());
+      wanted = active_.id - 1;
+    }
+    if (leader_memtable_->Empty()) return Status::Ok();
+    ++wanted;
+    return SwitchMemTable(last);
+  });
+  SILT_RETURN_IF_ERROR(status);
+  std::unique_lock lock(mutex_);
+  flush_now_ = true;
+  flush_wake_.notify_all();
+  // An attempt that was under way when this call came does not count: it may have begun before space was made.
+  uint64_t attempts = flush_attempts_ + (flush_running_ ? 1 : 0);
+  state_changed_.wait(lock, [&] {
+    return flushed_id_ >= wanted || !CheckWritable().ok() || (!space_error_.ok() && flush_attempts_ > attempts);
+  });
+  if (flushed_id_ >= wanted) return Status::Ok();
+  return StallVerdict();
+}
+
+bool DbImpl::CompactionIsDue() const {
+  if (!fatal_.ok()) return false;
+  return !manual_.empty() || (compaction_check_ && !options_.disable_auto_compaction && compaction_space_error_.ok());
+}
+
+void DbImpl::CompactionLoop() {
+  auto pause = kFirstPause;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    compaction_wake_.wait(lock, [&] { return stopping_ || CompactionIsDue(); });
+    if (stopping_) return;
+    ManualCompaction* manual = nullptr;
+    std::optional<Compaction> compaction = NextCompaction(&manual);
+    Status status;
+    if (compaction) {
+      compaction_running_ = true;
+      MarkInputs(*compaction, true);
+      lock.unlock();
+      status = RunCompaction(*compaction);
+      if (status.IsNoSpace() && ballast_.Release()) status = RunCompaction(*compaction);
+      FinishCompaction(*compaction, status);
+      compaction.reset();  // lets the version go
+      DeleteObsoleteTables();
+      lock.lock();
+      compaction_running_ = false;
+      compaction_check_ = true;
+    }
+    if (manual != nullptr) {
+      manual->done = true;
+      manual->status = status;
+    }
+    state_changed_.notify_all();
+    if (!status.IsNoSpace()) {
+      compaction_space_error_ = Status::Ok();
+      pause = kFirstPause;
+      continue;
+    }
+    if (compaction_space_error_.ok()) log_.Warning("compaction: {}; it will be tried again", status.ToString());
+    compaction_space_error_ = status;
+    compaction_wake_.wait_for(lock, pause, [&] { return stopping_ || flush_now_ || !manual_.empty(); });
+    compaction_space_error_ = Status::Ok();
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+Status DbImpl::WaitForBackgroundWork() {
+  std::unique_lock lock(mutex_);
+  if (options_.read_only) return Status::Ok();
+  auto idle = [&] { return immutables_.empty() && !compaction_running_ && !CompactionIsDue(); };
+  flush_now_ = true;
+  flush_wake_.notify_all();
+  uint64_t attempts = flush_attempts_ + (flush_running_ ? 1 : 0);
+  state_changed_.wait(lock, [&] {
+    return idle() || !CheckWritable().ok() || !compaction_space_error_.ok() ||
+           (!space_error_.ok() && flush_attempts_ > attempts);
+  });
+  SILT_RETURN_IF_ERROR(StallVerdict());
+  return compaction_space_error_;
+}
+
+}  // namespace silt::lsm

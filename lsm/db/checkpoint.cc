@@ -1,0 +1,49 @@
+// A copy of the store that shares its tables by hard links.
+#include "lsm/db/db_impl.h"
+#include "lsm/filenames.h"
+
+namespace silt::lsm {
+
+// Needs no WAL: what was written before the call is in tables by then. The version that is held keeps them there.
+Status DbImpl::Checkpoint(const std::string& path) {
+  SILT_RETURN_IF_ERROR(CheckOpen());
+  if (storage_->FileExists(path) || storage_->ListDir(path)) {
+    return Status::InvalidArgument(path + ": exists already");
+  }
+  SILT_RETURN_IF_ERROR(Flush());
+  SequenceNumber sequence = 0;
+  VersionRef version;
+  {
+    // Together: what the version holds ends at the MANIFEST's sequence, or before.
+    std::lock_guard lock(mutex_);
+    version = versions_.current();
+    sequence = versions_.last_sequence();
+  }
+  SILT_RETURN_IF_ERROR(storage_->CreateDir(path));
+  VersionEdit edit;
+  edit.last_sequence = sequence;
+  for (size_t family = 0; family < version->families.size(); ++family) {
+    for (int level = 0; level < kNumLevels; ++level) {
+      for (const FileRef& file : version->families[family].levels[level]) {
+        std::string name = TableName(file->number);
+        SILT_RETURN_IF_ERROR(storage_->LinkFile(JoinPath(dir_, name), JoinPath(path, name)));
+        auto copy = std::make_shared<FileMeta>();
+        copy->number = file->number;
+        copy->size = file->size;
+        copy->properties = file->properties;
+        edit.new_files.push_back({static_cast<FamilyId>(family), level, std::move(copy)});
+      }
+    }
+  }
+  SILT_RETURN_IF_ERROR(storage_->SyncDir(path));
+
+  // The tables are in place and durable before a MANIFEST names them.
+  VersionSet copy(options_, storage_, path);
+  for (const auto& added : edit.new_files) copy.MarkFileNumberUsed(added.file->number);
+  SILT_RETURN_IF_ERROR(copy.CreateNew());
+  SILT_RETURN_IF_ERROR(copy.LogAndApply(&edit));
+  size_t slash = path.find_last_of('/');
+  return storage_->SyncDir(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash));
+}
+
+}  // namespace silt::lsm

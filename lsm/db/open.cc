@@ -1,0 +1,192 @@
+// Opening a store: the lock, the MANIFEST, the WALs, and what an earlier run left lying about.
+#include <algorithm>
+#include <set>
+
+#include "lsm/db/db_impl.h"
+#include "lsm/db/wal_recovery.h"
+#include "lsm/filenames.h"
+
+namespace silt::lsm {
+namespace {
+
+// Recovered WALs stay until their contents are in tables. More of them than this are flushed at once, so that a store
+// that is opened and closed again and again does not gather them.
+constexpr size_t kManyWals = 4;
+
+std::string ParentOf(const std::string& path) {
+  size_t slash = path.find_last_of('/', path.find_last_not_of('/'));
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Status CheckOptions(const Options& options) {
+  if (options.families.empty() || options.families.size() > kMaxFamilies) {
+    return Status::InvalidArgument(
+        fmt::format("a store has 1 to {} families, not {}", kMaxFamilies, options.families.size()));
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+bool StoreExists(const Options& options, const std::string& path) {
+  Storage* storage = options.storage != nullptr ? options.storage : Storage::Posix();
+  if (storage->FileExists(JoinPath(path, kCurrentName))) return true;
+  auto names = storage->ListDir(path);
+  if (!names) return false;
+  return std::any_of(names->begin(), names->end(), [](const std::string& name) {
+    auto parsed = ParseFileName(name);
+    return parsed && parsed->kind == FileKind::kManifest;
+  });
+}
+
+Result<std::unique_ptr<Db>> Db::Open(const Options& options, const std::string& path) {
+  if (Status status = CheckOptions(options); !status.ok()) return Fail(status);
+  auto db = std::make_unique<DbImpl>(options, path);
+  if (Status status = db->Open(); !status.ok()) return Fail(status);
+  return std::unique_ptr<Db>(std::move(db));
+}
+
+Status DbImpl::Open() {
+  uint64_t began = clock_->MonotonicMicros();
+  bool create = false;
+  SILT_RETURN_IF_ERROR(PrepareDirectory(&create));
+  SILT_RETURN_IF_ERROR(RecoverVersions(create));
+  SILT_RETURN_IF_ERROR(RecoverWals());
+  if (!options_.read_only) {
+    ballast_.Restore();
+    StartThreads();
+  }
+  log_.Info("{}: open at sequence {} after {} ms", dir_, LastSequence(), (clock_->MonotonicMicros() - began) / 1000);
+  return Status::Ok();
+}
+
+Status DbImpl::PrepareDirectory(bool* create) {
+  bool exists = StoreExists(options_, dir_);
+  if (exists && options_.error_if_exists) return Status::InvalidArgument(dir_ + ": there is a store already");
+  if (!exists && (!options_.create_if_missing || options_.read_only)) {
+    return Status::NotFound(dir_ + ": there is no store");
+  }
+  *create = !exists;
+  if (options_.read_only) return Status::Ok();
+  if (!exists) {
+    SILT_RETURN_IF_ERROR(storage_->CreateDir(dir_));
+    Status status = storage_->SyncDir(ParentOf(dir_));
+    if (!status.ok()) log_.Warning("the name of {} may not be durable: {}", dir_, status.ToString());
+  }
+  auto lock = storage_->LockFile(JoinPath(dir_, kLockName), options_.lock_description);
+  if (!lock) return lock.error();
+  lock_ = std::move(*lock);
+  *create = !StoreExists(options_, dir_);  // now that nobody else can make one
+  return Status::Ok();
+}
+
+Status DbImpl::RecoverVersions(bool create) {
+  if (create) SILT_RETURN_IF_ERROR(versions_.CreateNew());
+  return versions_.Recover();
+}
+
+Status DbImpl::RecoverWals() {
+  auto names = storage_->ListDir(dir_);
+  if (!names) return names.error();
+  WalRecoveryInput input{.storage = storage_,
+                         .dir = dir_,
+                         .present = {},
+                         .first_needed = versions_.wal_number(),
+                         .flushed_sequence = versions_.last_sequence()};
+  for (const std::string& name : *names) {
+    auto parsed = ParseFileName(name);
+    if (!parsed) continue;
+    versions_.MarkFileNumberUsed(parsed->number);
+    if (parsed->kind == FileKind::kWal) input.present.push_back(parsed->number);
+  }
+  active_ = {std::make_shared<MemTable>(), 0, 1};
+  auto recovered =
+      ReplayWals(input, [this](FileNumber wal, std::string_view batch) { return ReplayIntoMemTables(wal, batch); });
+  if (!recovered) return recovered.error();
+  for (const std::string& note : recovered->notes) log_.Warning("{}", note);
+  WalTail& tail = recovered->tail;
+  published_ = tail.last_sequence;
+
+  if (!options_.read_only) {
+    SILT_RETURN_IF_ERROR(MakeRecoveredWalsDurable(tail.numbers));
+    SILT_RETURN_IF_ERROR(SweepDirectory(recovered->superfluous));
+    wals_ = std::make_unique<WalSet>(WalSetOptions{.storage = storage_,
+                                                   .dir = dir_,
+                                                   .preallocate_bytes = options_.memtable_bytes,
+                                                   .recycle = options_.recycle_wal,
+                                                   .new_number = [this] { return versions_.NewFileNumber(); },
+                                                   .log = &log_,
+                                                   .counters = &counters_});
+    SILT_RETURN_IF_ERROR(wals_->Start(tail));
+    queue_ = std::make_unique<WriteQueue>(static_cast<CommitTarget*>(this), options_.max_group_bytes, tail.last_sequence);
+    if (active_.table->Empty()) active_.first_wal = wals_->CurrentNumber();
+    if (tail.numbers.size() >= kManyWals) {
+      immutables_.push_back(active_);
+      active_ = {std::make_shared<MemTable>(), wals_->CurrentNumber(), active_.id + 1};
+    }
+  }
+  leader_memtable_ = active_.table.get();
+  active_bytes_ = leader_memtable_->MemoryUsage();
+  std::lock_guard lock(mutex_);
+  ReadViewRef old = InstallView();
+  writable_ = !options_.read_only;
+  return Status::Ok();
+}
+
+// The tables are written later, by the flush thread, as after any other write.
+Status DbImpl::ReplayIntoMemTables(FileNumber wal, std::string_view batch) {
+  if (active_.table->MemoryUsage() >= options_.memtable_bytes && !active_.table->Empty()) {
+    immutables_.push_back(active_);
+    active_ = {std::make_shared<MemTable>(), 0, active_.id + 1};
+  }
+  if (active_.first_wal == 0) active_.first_wal = wal;
+  uint64_t user_bytes = 0;
+  SILT_RETURN_IF_ERROR(CheckRecord(batch, &user_bytes));
+  return active_.table->AddBatch(batch);
+}
+
+// What was replayed may be in the host's memory only. Everything that is written from now on follows it, so it must not
+// be lost any more.
+Status DbImpl::MakeRecoveredWalsDurable(const std::vector<FileNumber>& numbers) {
+  for (FileNumber number : numbers) {
+    std::string path = JoinPath(dir_, WalName(number));
+    auto file = storage_->ReuseWritableFile(path, path);
+    if (!file) return file.error();
+    SILT_RETURN_IF_ERROR((*file)->Sync());
+    SILT_RETURN_IF_ERROR((*file)->Close());
+  }
+  return numbers.empty() ? Status::Ok() : storage_->SyncDir(dir_);
+}
+
+Status DbImpl::SweepDirectory(const std::vector<FileNumber>& superfluous_wals) {
+  auto names = storage_->ListDir(dir_);
+  if (!names) return names.error();
+  std::set<FileNumber> live = versions_.LiveTables();
+  std::set<FileNumber> wals(superfluous_wals.begin(), superfluous_wals.end());
+  FileNumber manifest = versions_.manifest_number();
+  bool wal_deleted = false;
+  for (const std::string& name : *names) {
+    auto parsed = ParseFileName(name);
+    if (!parsed) continue;
+    bool superfluous = parsed->kind == FileKind::kTemporary ||
+                       (parsed->kind == FileKind::kTable && !live.contains(parsed->number)) ||
+                       (parsed->kind == FileKind::kManifest && parsed->number != manifest) ||
+                       (parsed->kind == FileKind::kWal && wals.contains(parsed->number));
+    if (!superfluous) continue;
+    SILT_RETURN_IF_ERROR(storage_->DeleteFile(JoinPath(dir_, name)));
+    log_.Info("{}: not needed, deleted", name);
+    wal_deleted = wal_deleted || parsed->kind == FileKind::kWal;
+  }
+  // A discarded WAL must not come back beside the ones that are written from now on.
+  return wal_deleted ? storage_->SyncDir(dir_) : Status::Ok();
+}
+
+void DbImpl::StartThreads() {
+  std::lock_guard lock(mutex_);
+  wal_wanted_ = true;
+  flush_thread_ = std::thread([this] { FlushLoop(); });
+  compaction_thread_ = std::thread([this] { CompactionLoop(); });
+}
+
+}  // namespace silt::lsm

@@ -1,0 +1,318 @@
+#include "lsm/db/wal_set.h"
+
+#include "lsm/db/wal_header.h"
+#include "lsm/filenames.h"
+
+namespace silt::lsm {
+namespace {
+
+constexpr size_t kPoolSize = 2;
+
+}  // namespace
+
+WalSet::WalSet(WalSetOptions options) : options_(std::move(options)) {}
+WalSet::~WalSet() = default;
+
+Status WalSet::Start(const WalTail& tail) {
+  {
+    std::lock_guard lock(mutex_);
+    appended_ = durable_ = tail.last_sequence;
+    for (FileNumber number : tail.numbers) needed_[number] = nullptr;
+  }
+  Result<WalRef> wal = Create();
+  if (!wal) return wal.error();
+  WalHeader header{.previous = tail.number,
+                   .previous_length = tail.length,
+                   .first_sequence = tail.last_sequence + 1,
+                   .previous_durable = true};
+  SILT_RETURN_IF_ERROR(AppendTo(wal->get(), EncodeWalHeader(header)));
+  SILT_RETURN_IF_ERROR(SyncNamesOf({*wal}));
+  (*wal)->promises_previous = true;
+  std::lock_guard lock(mutex_);
+  current_ = std::move(*wal);
+  return Status::Ok();
+}
+
+Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path) {
+  FileNumber old = 0;
+  {
+    std::lock_guard lock(mutex_);
+    if (!pool_.empty()) {
+      old = pool_.back();
+      pool_.pop_back();
+    }
+  }
+  if (old != 0) {
+    auto file = options_.storage->ReuseWritableFile(JoinPath(options_.dir, WalName(old)), path);
+    if (file) return file;
+    options_.log->Warning("{}: not recycled: {}", WalName(old), file.error().ToString());
+  }
+  auto file = options_.storage->NewWritableFile(path);
+  if (!file) return file;
+  if (options_.recycle && options_.preallocate_bytes > 0) {
+    // Without it the WAL works all the same; a write that finds no space will say so.
+    Status status = (*file)->Preallocate(options_.preallocate_bytes);
+    if (!status.ok()) options_.log->Warning("{}: not preallocated: {}", path, status.ToString());
+  }
+  return file;
+}
+
+Result<WalSet::WalRef> WalSet::Create() {
+  FileNumber number = options_.new_number();
+  auto file = OpenFile(JoinPath(options_.dir, WalName(number)));
+  if (!file) return Fail(file.error());
+  return std::make_shared<Wal>(std::make_unique<LogWriter>(std::move(*file), WalName(number), number));
+}
+
+Status WalSet::AppendTo(Wal* wal, std::string_view record) {
+  std::lock_guard lock(wal->append_mutex);
+  Status status = wal->writer->AddRecord(record);
+  if (status.ok()) {
+    wal->length = wal->writer->Size();
+    options_.counters->wal_bytes.Add(record.size());
+  } else if (!wal->writer->undone()) {
+    wal->broken = true;
+  }
+  return status;
+}
+
+Status WalSet::Append(std::string_view record, SequenceNumber first, SequenceNumber last) {
+  SILT_RETURN_IF_ERROR(failure());
+  if (must_rotate_ || current_->broken) SILT_RETURN_IF_ERROR(Rotate(first));
+  Status status = AppendTo(current_.get(), record);
+  if (status.ok()) {
+    std::lock_guard lock(mutex_);
+    appended_ = last;
+    return status;
+  }
+  if (current_->broken) {
+    options_.log->Error("{}: a failed append could not be undone: {}", WalName(CurrentNumber()), status.ToString());
+    Status rotated = Rotate(first);
+    if (!rotated.ok()) {
+      Poison(status);
+      return failure();
+    }
+  }
+  return status;
+}
+
+Status WalSet::Rotate(SequenceNumber next) {
+  WalRef wal;
+  {
+    std::lock_guard lock(mutex_);
+    wal = std::move(prepared_);
+    prepared_ = nullptr;
+  }
+  if (wal == nullptr) {
+    Result<WalRef> created = Create();
+    if (!created) return created.error();
+    wal = std::move(*created);
+  }
+  WalHeader header{.previous = CurrentNumber(), .previous_length = current_->length, .first_sequence = next};
+  Status status = AppendTo(wal.get(), EncodeWalHeader(header));
+  if (!status.ok()) {
+    // The header may be on the disk in spite of the error, and it says where the current WAL ends: so it ends there.
+    must_rotate_ = true;
+    Status closed = wal->writer->Close();
+    Status deleted = options_.storage->DeleteFile(JoinPath(options_.dir, WalName(wal->writer->number())));
+    for (const Status& s : {closed, deleted}) {
+      if (!s.ok()) options_.log->Warning("{}: {}", WalName(wal->writer->number()), s.ToString());
+    }
+    return status;
+  }
+  must_rotate_ = false;
+  std::lock_guard lock(mutex_);
+  needed_[current_->writer->number()] = current_;
+  unsynced_.push_back(current_);  // its header at least may not be durable, and the chain needs it
+  current_ = std::move(wal);
+  return Status::Ok();
+}
+
+uint64_t WalSet::CurrentSize() const {
+  return current_->length;
+}
+FileNumber WalSet::CurrentNumber() const {
+  return current_->writer->number();
+}
+
+Status WalSet::Sync(SequenceNumber sequence) {
+  std::unique_lock lock(mutex_);
+  sequence = std::min(sequence, appended_);
+  if (sequence > durable_) options_.counters->sync_requests.Add();
+  while (sequence > durable_) {
+    if (!failure_.ok()) return failure_;
+    if (syncing_) {
+      sync_done_.wait(lock);
+      continue;
+    }
+    syncing_ = true;
+    SequenceNumber target = appended_;
+    std::vector<WalRef> older(unsynced_.begin(), unsynced_.end());
+    WalRef current = current_;
+    lock.unlock();
+    Status status = SyncWals(older, current);
+    lock.lock();
+    syncing_ = false;
+    ++sync_generation_;
+    if (status.ok()) {
+      durable_ = std::max(durable_, target);
+      for (const WalRef& wal : older) std::erase(unsynced_, wal);
+    } else if (failure_.ok()) {
+      failure_ = Status::ReadOnly("WAL sync failed, the store must be reopened: " + status.ToString());
+    }
+    sync_done_.notify_all();
+  }
+  return Status::Ok();
+}
+
+Status WalSet::SyncWals(const std::vector<WalRef>& older, const WalRef& current) {
+  for (const WalRef& wal : older) {
+    options_.counters->wal_syncs.Add();
+    SILT_RETURN_IF_ERROR(wal->writer->Sync());
+  }
+  std::vector<WalRef> all = older;
+  all.push_back(current);
+  SILT_RETURN_IF_ERROR(SyncNamesOf(all));
+  if (!current->promises_previous) {
+    // From here on a WAL before this one that ends early is damage, and recovery must be able to tell.
+    Status status = current->broken ? Status::Ok() : AppendTo(current.get(), EncodePreviousDurable());
+    if (!status.ok()) options_.log->Warning("{}: no marker: {}", WalName(current->writer->number()), status.ToString());
+    current->promises_previous = status.ok();
+  }
+  options_.counters->wal_syncs.Add();
+  return current->writer->Sync();
+}
+
+Status WalSet::SyncNamesOf(const std::vector<WalRef>& wals) {
+  bool durable = true;
+  for (const WalRef& wal : wals) durable = durable && wal->name_durable;
+  if (durable) return Status::Ok();
+  SILT_RETURN_IF_ERROR(options_.storage->SyncDir(options_.dir));
+  for (const WalRef& wal : wals) wal->name_durable = true;
+  return Status::Ok();
+}
+
+Status WalSet::SyncNames() {
+  std::vector<WalRef> wals;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [number, wal] : needed_) {
+      if (wal != nullptr) wals.push_back(wal);
+    }
+    wals.push_back(current_);
+  }
+  return SyncNamesOf(wals);
+}
+
+SequenceNumber WalSet::DurableSequence() const {
+  std::lock_guard lock(mutex_);
+  return durable_;
+}
+
+void WalSet::PrepareNext() {
+  {
+    std::lock_guard lock(mutex_);
+    if (prepared_ != nullptr || preparing_ || !failure_.ok()) return;
+    preparing_ = true;
+  }
+  Result<WalRef> wal = Create();
+  if (wal) {
+    Status status = SyncNamesOf({*wal});
+    if (!status.ok()) options_.log->Warning("WAL directory: {}", status.ToString());
+  } else {
+    options_.log->Warning("next WAL not prepared: {}", wal.error().ToString());
+  }
+  std::lock_guard lock(mutex_);
+  preparing_ = false;
+  if (wal) prepared_ = std::move(*wal);
+}
+
+void WalSet::Retire(FileNumber number, SequenceNumber flushed) {
+  std::map<FileNumber, WalRef> obsolete;
+  {
+    std::unique_lock lock(mutex_);
+    durable_ = std::max(durable_, flushed);
+    auto end = needed_.lower_bound(number);
+    obsolete.insert(needed_.begin(), end);
+    needed_.erase(needed_.begin(), end);
+    std::erase_if(unsynced_, [&](const WalRef& wal) { return wal->writer->number() < number; });
+    sync_done_.notify_all();
+    // A sync that began before may still be at work on them.
+    uint64_t generation = sync_generation_;
+    sync_done_.wait(lock, [&] { return !syncing_ || sync_generation_ != generation; });
+  }
+  for (auto& [old, wal] : obsolete) {
+    uint64_t length = 0;
+    if (wal != nullptr) {
+      length = wal->length;
+      Status status = wal->writer->Close();
+      if (!status.ok()) options_.log->Warning("{}: {}", WalName(old), status.ToString());
+    } else if (auto size = options_.storage->FileSize(JoinPath(options_.dir, WalName(old)))) {
+      length = *size;
+    }
+    Recycle(old, length);
+  }
+}
+
+void WalSet::Recycle(FileNumber number, uint64_t length) {
+  if (options_.recycle && length <= 2 * options_.preallocate_bytes) {
+    std::lock_guard lock(mutex_);
+    if (pool_.size() < kPoolSize) {
+      pool_.push_back(number);
+      return;
+    }
+  }
+  Status status = options_.storage->DeleteFile(JoinPath(options_.dir, WalName(number)));
+  if (!status.ok()) options_.log->Warning("{}: not deleted: {}", WalName(number), status.ToString());
+}
+
+void WalSet::Poison(const Status& why) {
+  std::lock_guard lock(mutex_);
+  if (failure_.ok()) failure_ = Status::ReadOnly("WAL failed, the store must be reopened: " + why.ToString());
+}
+
+Status WalSet::failure() const {
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+uint64_t WalSet::FileCount() const {
+  std::lock_guard lock(mutex_);
+  return needed_.size() + pool_.size() + (current_ != nullptr ? 1 : 0) + (prepared_ != nullptr ? 1 : 0);
+}
+
+std::vector<std::pair<FileNumber, uint64_t>> WalSet::LiveWals() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::pair<FileNumber, uint64_t>> wals;
+  for (const auto& [number, wal] : needed_) wals.emplace_back(number, wal != nullptr ? wal->length.load() : 0);
+  if (current_ != nullptr) wals.emplace_back(current_->writer->number(), current_->length.load());
+  return wals;
+}
+
+bool WalSet::IsLive(FileNumber number) const {
+  std::lock_guard lock(mutex_);
+  return needed_.contains(number) || (current_ != nullptr && current_->writer->number() == number);
+}
+
+Status WalSet::Close() {
+  if (current_ == nullptr) return Status::Ok();
+  Status status = Sync(kMaxSequence);
+  if (status.ok() && !current_->broken) {
+    // Gives back what was preallocated. Only a comfort: the log reads the same without.
+    Status cut = current_->writer->file()->Truncate(current_->length);
+    if (!cut.ok()) options_.log->Warning("{}: {}", WalName(CurrentNumber()), cut.ToString());
+  }
+  std::lock_guard lock(mutex_);
+  std::vector<FileNumber> spare = std::move(pool_);
+  if (prepared_ != nullptr) spare.push_back(prepared_->writer->number());
+  prepared_ = nullptr;
+  for (FileNumber number : spare) {
+    Status deleted = options_.storage->DeleteFile(JoinPath(options_.dir, WalName(number)));
+    if (!deleted.ok()) options_.log->Warning("{}: not deleted: {}", WalName(number), deleted.ToString());
+  }
+  Status closed = current_->writer->Close();
+  current_ = nullptr;
+  return status.ok() ? closed : status;
+}
+
+}  // namespace silt::lsm

@@ -1,0 +1,121 @@
+// The WALs being written: the current one, its successor prepared in the background, older ones that are not obsolete
+// yet, and a pool of obsolete files to be overwritten. Together they are one sequence: nothing in a WAL is acknowledged
+// as durable before everything in the WALs before it (wal_header.h, lsm/FORMAT.md "WAL").
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "lsm/db/counters.h"
+#include "lsm/db/event_log.h"
+#include "lsm/status.h"
+#include "lsm/storage/storage.h"
+#include "lsm/types.h"
+#include "lsm/wal/log_writer.h"
+
+namespace silt::lsm {
+
+struct WalSetOptions {
+  Storage* storage = nullptr;
+  std::string dir;
+  uint64_t preallocate_bytes = 0;
+  bool recycle = true;
+  std::function<FileNumber()> new_number;  // grows with each call
+  const EventLog* log = nullptr;
+  DbCounters* counters = nullptr;
+};
+
+// Where the WALs of an earlier run end.
+struct WalTail {
+  FileNumber number = 0;  // 0: there is none
+  uint64_t length = 0;
+  SequenceNumber last_sequence = 0;
+  std::vector<FileNumber> numbers;  // of all that are still needed, durable by now
+};
+
+class WalSet {
+ public:
+  explicit WalSet(WalSetOptions options);
+  ~WalSet();
+
+  // Begins the first WAL of this run.
+  Status Start(const WalTail& tail);
+
+  // --- The leader of the write queue only ---
+  // Logs one record. On failure nothing of it will be recovered; if the log could not be cut back, a new one was begun.
+  // kReadOnly when that failed too, or after a failed sync: nothing can be logged any more.
+  Status Append(std::string_view record, SequenceNumber first, SequenceNumber last);
+  // Ends the current WAL; the next record goes to a new one and has sequence `next`.
+  Status Rotate(SequenceNumber next);
+  uint64_t CurrentSize() const;
+  FileNumber CurrentNumber() const;
+
+  // --- Any thread ---
+  // Returns when everything up to `sequence` (at most: everything appended) is durable. Callers share one fdatasync.
+  // After a failure every later call that is not satisfied already fails with kReadOnly.
+  Status Sync(SequenceNumber sequence);
+  SequenceNumber DurableSequence() const;
+  // Makes the next WAL ready, so that Rotate does not wait for the disk.
+  void PrepareNext();
+  // Before a MANIFEST edit may name a WAL as the first one needed, its name must be durable.
+  Status SyncNames();
+  // Tables hold everything up to `flushed` now, and no WAL below `number` is needed any more.
+  void Retire(FileNumber number, SequenceNumber flushed);
+  // Why nothing can be logged any more; ok while it can.
+  Status failure() const;
+  uint64_t FileCount() const;
+  // WALs of this run that are still needed, with their lengths.
+  std::vector<std::pair<FileNumber, uint64_t>> LiveWals() const;
+  bool IsLive(FileNumber number) const;
+
+  // Syncs and closes. No other call may be under way or follow.
+  Status Close();
+
+ private:
+  struct Wal {
+    explicit Wal(std::unique_ptr<LogWriter> w) : writer(std::move(w)) {}
+    std::unique_ptr<LogWriter> writer;
+    std::mutex append_mutex;          // a marker of the syncing thread against the leader's records
+    std::atomic<uint64_t> length{0};  // end of the last good record
+    std::atomic<bool> broken{false};  // a failed append could not be undone
+    std::atomic<bool> name_durable{false};
+    std::atomic<bool> promises_previous{false};  // says that its predecessor is durable
+  };
+  using WalRef = std::shared_ptr<Wal>;
+
+  Result<WalRef> Create();
+  Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path);
+  Status AppendTo(Wal* wal, std::string_view record);
+  Status SyncWals(const std::vector<WalRef>& older, const WalRef& current);
+  Status SyncNamesOf(const std::vector<WalRef>& wals);
+  void Recycle(FileNumber number, uint64_t length);
+  void Poison(const Status& why);
+
+  const WalSetOptions options_;
+
+  WalRef current_;            // written by the leader under mutex_; read by the leader without
+  bool must_rotate_ = false;  // the leader's: current_ may not be appended to any more
+
+  mutable std::mutex mutex_;  // acquired before nothing
+  std::condition_variable sync_done_;
+  // All guarded by mutex_.
+  bool syncing_ = false;
+  uint64_t sync_generation_ = 0;
+  SequenceNumber appended_ = 0;
+  SequenceNumber durable_ = 0;
+  std::deque<WalRef> unsynced_;          // older than current_, oldest first, not durable yet
+  std::map<FileNumber, WalRef> needed_;  // older than current_; null: from an earlier run
+  std::vector<FileNumber> pool_;         // obsolete files, kept to be overwritten
+  WalRef prepared_;
+  bool preparing_ = false;
+  Status failure_;
+};
+
+}  // namespace silt::lsm

@@ -1,0 +1,101 @@
+#include "lsm/db/write_queue.h"
+
+#include "lsm/coding.h"
+
+namespace silt::lsm {
+namespace {
+
+// A small batch at the front does not wait for a large group to be put together behind it (LevelDB's rule).
+constexpr size_t kSmallBatch = 128 << 10;
+
+// Scratch space that one huge batch needed is given back after it.
+constexpr size_t kKeepScratch = 4 << 20;
+
+}  // namespace
+
+WriteQueue::WriteQueue(CommitTarget* target, size_t max_group_bytes, SequenceNumber last)
+    : target_(target), max_group_bytes_(max_group_bytes), last_(last) {}
+
+Status WriteQueue::Commit(const WriteBatch& batch, SequenceNumber* sequence) {
+  Waiter self;
+  self.batch = &batch;
+  std::unique_lock lock(mutex_);
+  if (WaitForTurn(&lock, &self)) {
+    size_t bytes = 0;
+    size_t size = GroupSize(&bytes);
+    std::deque<Waiter*> group(waiters_.begin(), waiters_.begin() + static_cast<std::ptrdiff_t>(size));
+    lock.unlock();
+    Status status = CommitGroup(group, bytes);
+    lock.lock();
+    for (Waiter* member : group) member->status = status;
+    FinishGroup(size);
+  }
+  if (self.status.ok() && sequence != nullptr) *sequence = self.sequence;
+  return self.status;
+}
+
+Status WriteQueue::RunBetweenGroups(const std::function<Status(SequenceNumber)>& work) {
+  Waiter self;
+  self.work = &work;
+  std::unique_lock lock(mutex_);
+  WaitForTurn(&lock, &self);  // nobody else finishes it, so it leads
+  lock.unlock();
+  Status status = work(last_);
+  lock.lock();
+  FinishGroup(1);
+  return status;
+}
+
+bool WriteQueue::WaitForTurn(std::unique_lock<std::mutex>* lock, Waiter* self) {
+  waiters_.push_back(self);
+  self->wake.wait(*lock, [&] { return self->done || waiters_.front() == self; });
+  return !self->done;
+}
+
+size_t WriteQueue::GroupSize(size_t* bytes) const {
+  *bytes = waiters_.front()->batch->ByteSize();
+  size_t limit = *bytes <= kSmallBatch ? *bytes + kSmallBatch : max_group_bytes_;
+  limit = std::min(limit, max_group_bytes_);
+  size_t size = 1;
+  for (; size < waiters_.size() && waiters_[size]->work == nullptr; ++size) {
+    size_t more = waiters_[size]->batch->ByteSize();
+    if (*bytes + more > limit) break;
+    *bytes += more;
+  }
+  return size;
+}
+
+Status WriteQueue::CommitGroup(const std::deque<Waiter*>& group, size_t bytes) {
+  SILT_RETURN_IF_ERROR(target_->Prepare(bytes));
+
+  SequenceNumber first = last_ + 1;
+  SequenceNumber next = first;
+  record_.assign(WriteBatch::kHeaderSize, '\0');
+  for (Waiter* member : group) {
+    record_.append(member->batch->Data().substr(WriteBatch::kHeaderSize));
+    next += member->batch->Count();
+    member->sequence = next - 1;
+  }
+  EncodeFixed<uint64_t>(record_.data(), first);
+  EncodeFixed<uint32_t>(record_.data() + sizeof(uint64_t), static_cast<uint32_t>(next - first));
+
+  SILT_RETURN_IF_ERROR(target_->Append(record_, first, next - 1));
+  last_ = next - 1;  // in the log: these numbers are taken, whatever happens now
+  SILT_RETURN_IF_ERROR(target_->Apply(record_));
+  target_->Publish(last_);
+  target_->CountGroup(group.size());
+  if (record_.capacity() > kKeepScratch) std::string().swap(record_);
+  return Status::Ok();
+}
+
+void WriteQueue::FinishGroup(size_t size) {
+  for (size_t i = 0; i < size; ++i) {
+    Waiter* member = waiters_.front();
+    waiters_.pop_front();
+    member->done = true;
+    if (i > 0) member->wake.notify_one();  // the first is the leader itself
+  }
+  if (!waiters_.empty()) waiters_.front()->wake.notify_one();
+}
+
+}  // namespace silt::lsm

@@ -1,0 +1,72 @@
+// The commit pipeline: writers queue, the one at the front leads a group through the WAL and the memtable, and the
+// group's sequence numbers are published in order. Knows neither files nor memtables, so it is tested alone.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "lsm/status.h"
+#include "lsm/types.h"
+#include "lsm/write_batch.h"
+
+namespace silt::lsm {
+
+// What the pipeline does its work on. Only the leader calls it, so calls never overlap and come in commit order.
+class CommitTarget {
+ public:
+  virtual ~CommitTarget() = default;
+  // Makes room for `bytes` of batches; may wait. An error fails the group, with nothing logged.
+  virtual Status Prepare(size_t bytes) = 0;
+  // Logs one record. After an error nothing of it may be found by recovery before a later record.
+  virtual Status Append(std::string_view record, SequenceNumber first, SequenceNumber last) = 0;
+  virtual Status Apply(std::string_view record) = 0;
+  // Makes everything up to `last` visible to readers.
+  virtual void Publish(SequenceNumber last) = 0;
+  virtual void CountGroup(size_t batches) = 0;
+};
+
+// Thread-safe.
+class WriteQueue {
+ public:
+  // Sequence numbers go on from `last`.
+  WriteQueue(CommitTarget* target, size_t max_group_bytes, SequenceNumber last);
+
+  // Returns when the batch is logged, applied and published. REQUIRES: a well-formed batch.
+  Status Commit(const WriteBatch& batch, SequenceNumber* sequence);
+
+  // Runs `work` between two groups: everything committed before is published, nothing else is under way.
+  Status RunBetweenGroups(const std::function<Status(SequenceNumber last)>& work);
+
+ private:
+  struct Waiter {
+    const WriteBatch* batch = nullptr;                            // or:
+    const std::function<Status(SequenceNumber)>* work = nullptr;  // runs alone
+    SequenceNumber sequence = 0;
+    Status status;
+    bool done = false;
+    std::condition_variable wake;
+  };
+
+  // Waits until `self` is done or at the front. True: it leads.
+  bool WaitForTurn(std::unique_lock<std::mutex>* lock, Waiter* self);
+  // The waiters at the front that one record may hold; at least one.
+  size_t GroupSize(size_t* bytes) const;
+  Status CommitGroup(const std::deque<Waiter*>& group, size_t bytes);
+  void FinishGroup(size_t size);
+
+  CommitTarget* const target_;
+  const size_t max_group_bytes_;
+
+  std::mutex mutex_;
+  std::deque<Waiter*> waiters_;  // guarded by mutex_; the front leads
+
+  // Owned by the leader of the moment; handed over under mutex_.
+  SequenceNumber last_;
+  std::string record_;
+};
+
+}  // namespace silt::lsm
