@@ -31,14 +31,24 @@ uint64_t Compaction::InputBytes() const {
   return bytes;
 }
 
-void SetBeingCompacted(const Compaction& compaction, bool running) {
+namespace {
+
+void Mark(const Compaction& compaction, bool busy, int output_level) {
   for (const std::vector<FileRef>* files : {&compaction.inputs, &compaction.output_inputs}) {
     for (const FileRef& file : *files) {
-      file->being_compacted = running;
-      file->compaction_output_level = running ? compaction.output_level : -1;
+      file->being_compacted = busy;
+      file->compaction_output_level = output_level;
     }
   }
 }
+
+}  // namespace
+
+void SetBeingCompacted(const Compaction& compaction, bool running) {
+  Mark(compaction, running, running ? compaction.output_level : -1);
+}
+
+void Quarantine(const Compaction& compaction) { Mark(compaction, true, kNumLevels); }
 
 // What is free or nearly so comes first, then what the tree's shape needs, then what is only good to have.
 std::optional<Compaction> PickCompaction(const VersionRef& version, const Options& options,

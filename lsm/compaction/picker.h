@@ -37,6 +37,8 @@ struct Compaction {
 
 // Sets or clears FileMeta::being_compacted of all inputs, and notes where they go. REQUIRES: as PickCompaction.
 void SetBeingCompacted(const Compaction& compaction, bool running);
+// Keeps the inputs out of every later compaction, as if they were being compacted to nowhere: they are damaged.
+void Quarantine(const Compaction& compaction);
 
 // Bytes that each level aims for, computed from the last filled level upwards (RocksDB's dynamic level sizes); the
 // levels above base_level are empty and L0 compacts straight into base_level.

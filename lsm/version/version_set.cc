@@ -351,8 +351,9 @@ FileNumber VersionSet::NewFileNumber() {
   return rep_->next_file.fetch_add(1);
 }
 
+// A file in the directory may have any name; a number that could not be ours does not use up the counter.
 void VersionSet::MarkFileNumberUsed(FileNumber number) {
-  rep_->RaiseNextFile(number + 1);
+  if (number < kMaxFileNumber) rep_->RaiseNextFile(number + 1);
 }
 
 SequenceNumber VersionSet::last_sequence() const {
