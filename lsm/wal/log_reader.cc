@@ -147,8 +147,14 @@ void LogReader::ScanBlock(uint64_t start, bool every_byte) {
 }
 
 void LogReader::ScanBytes(uint64_t offset, uint64_t end) {
-  end = std::min(end, file_->Size());
-  while (offset + kLogHeaderSize <= end && status_.ok()) {
+  constexpr size_t kNumberAt = 8;
+  std::array<char, 4> number;
+  EncodeFixed<uint32_t>(number.data(), static_cast<uint32_t>(number_));
+  while (offset < end) {
+    // Nearly all places are ruled out by the number alone.
+    size_t at = RestOfBlock(offset).find(std::string_view(number.data(), number.size()), kNumberAt);
+    if (at == std::string_view::npos) return;
+    offset += at - kNumberAt;
     Fragment fragment;
     bool ours = Parse(offset, &fragment) == Found::kFragment && Accept(fragment, Trust::kSameSalt);
     offset = ours ? fragment.end() : offset + 1;
