@@ -1,6 +1,7 @@
 // The two threads: one flushes memtables (and prepares WALs, and deletes what is obsolete), one compacts.
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 
 #include "lsm/db/db_impl.h"
 
@@ -25,10 +26,7 @@ void DbImpl::FlushLoop() {
     bool flush = flush_due();
     LoggedMemTable memtable;
     FileNumber next_wal = 0;
-    if (flush) {
-      memtable = immutables_.front();
-      next_wal = immutables_.size() > 1 ? immutables_[1].first_wal : active_.first_wal;
-    }
+    if (flush) std::tie(memtable, next_wal) = NextFlush();
     flush_now_ = false;
     flush_running_ = flush;
     lock.unlock();
@@ -47,15 +45,8 @@ void DbImpl::FlushLoop() {
     ++flush_attempts_;
     if (status.ok()) {
       pause = kFirstPause;
-      space_error_ = Status::Ok();
-      SequenceNumber flushed = memtable.table->LargestSequence();
-      immutables_.pop_front();
-      flushed_id_ = memtable.id;
-      ReadViewRef old = InstallView();
       lock.unlock();
-      memtable.table.reset();
-      old.reset();
-      wals_->Retire(next_wal, flushed);
+      FinishFlush(memtable, next_wal);
       ballast_.Restore();
       lock.lock();
     } else if (status.IsNoSpace()) {

@@ -85,6 +85,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status ReplayIntoMemTables(FileNumber wal, std::string_view batch);
   Status MakeRecoveredWalsDurable(const std::vector<FileNumber>& numbers);
   Status SweepDirectory(const std::vector<FileNumber>& superfluous_wals);
+  Status FlushRecovered();
   void StartThreads();
 
   // --- write.cc: the commit pipeline ---
@@ -115,6 +116,8 @@ class DbImpl final : public Db, private CommitTarget {
   void FlushLoop();
   void CompactionLoop();
   Status FlushMemTable(const LoggedMemTable& memtable, FileNumber next_wal);
+  void FinishFlush(const LoggedMemTable& memtable, FileNumber next_wal);
+  std::pair<LoggedMemTable, FileNumber> NextFlush() const;  // REQUIRES: mutex_ held
   Result<FileRef> WriteLevel0Table(const MemTable& memtable, FamilyId family);
   void RemoveTables(const std::vector<FileRef>& files);
   std::optional<Compaction> NextCompaction(ManualCompaction** manual);

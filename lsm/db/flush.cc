@@ -99,4 +99,23 @@ Status DbImpl::FlushMemTable(const LoggedMemTable& memtable, FileNumber next_wal
   return Status::Ok();
 }
 
+// The memtable is in tables: readers turn to those, and its WALs are not needed any more.
+void DbImpl::FinishFlush(const LoggedMemTable& memtable, FileNumber next_wal) {
+  ReadViewRef old;
+  {
+    std::lock_guard lock(mutex_);
+    space_error_ = Status::Ok();
+    immutables_.pop_front();
+    flushed_id_ = memtable.id;
+    old = InstallView();
+  }
+  old.reset();
+  wals_->Retire(next_wal, memtable.table->LargestSequence());
+}
+
+// REQUIRES: mutex_ held, a memtable waits to be flushed. It, and the oldest WAL that is needed after it.
+std::pair<LoggedMemTable, FileNumber> DbImpl::NextFlush() const {
+  return {immutables_.front(), immutables_.size() > 1 ? immutables_[1].first_wal : active_.first_wal};
+}
+
 }  // namespace silt::lsm

@@ -119,7 +119,8 @@ Status DbImpl::RecoverWals() {
                                                    .log = &log_,
                                                    .counters = &counters_});
     SILT_RETURN_IF_ERROR(wals_->Start(tail));
-    queue_ = std::make_unique<WriteQueue>(static_cast<CommitTarget*>(this), options_.max_group_bytes, tail.last_sequence);
+    queue_ =
+        std::make_unique<WriteQueue>(static_cast<CommitTarget*>(this), options_.max_group_bytes, tail.last_sequence);
     if (active_.table->Empty()) active_.first_wal = wals_->CurrentNumber();
     if (tail.numbers.size() >= kManyWals) {
       immutables_.push_back(active_);
@@ -128,9 +129,23 @@ Status DbImpl::RecoverWals() {
   }
   leader_memtable_ = active_.table.get();
   active_bytes_ = leader_memtable_->MemoryUsage();
-  std::lock_guard lock(mutex_);
-  ReadViewRef old = InstallView();
-  writable_ = !options_.read_only;
+  {
+    std::lock_guard lock(mutex_);
+    ReadViewRef old = InstallView();
+    writable_ = !options_.read_only;
+  }
+  return tail.numbers.size() >= kManyWals && !options_.read_only ? FlushRecovered() : Status::Ok();
+}
+
+// Before the threads run. A full disk is left to them.
+Status DbImpl::FlushRecovered() {
+  while (!immutables_.empty()) {
+    auto [memtable, next_wal] = NextFlush();
+    Status status = FlushMemTable(memtable, next_wal);
+    if (status.IsNoSpace()) return Status::Ok();
+    SILT_RETURN_IF_ERROR(status);
+    FinishFlush(memtable, next_wal);
+  }
   return Status::Ok();
 }
 

@@ -96,18 +96,25 @@ Status WalSet::Append(std::string_view record, SequenceNumber first, SequenceNum
   return status;
 }
 
-Status WalSet::Rotate(SequenceNumber next) {
-  WalRef wal;
+// The prepared WAL, or a new one. Creation is one at a time: the numbers must grow in the order of use.
+Result<WalSet::WalRef> WalSet::TakeNext() {
   {
-    std::lock_guard lock(mutex_);
-    wal = std::move(prepared_);
-    prepared_ = nullptr;
+    std::unique_lock lock(mutex_);
+    created_.wait(lock, [this] { return !creating_; });
+    if (prepared_ != nullptr) return std::exchange(prepared_, nullptr);
+    creating_ = true;
   }
-  if (wal == nullptr) {
-    Result<WalRef> created = Create();
-    if (!created) return created.error();
-    wal = std::move(*created);
-  }
+  Result<WalRef> wal = Create();
+  std::lock_guard lock(mutex_);
+  creating_ = false;
+  created_.notify_all();
+  return wal;
+}
+
+Status WalSet::Rotate(SequenceNumber next) {
+  Result<WalRef> taken = TakeNext();
+  if (!taken) return taken.error();
+  WalRef wal = std::move(*taken);
   WalHeader header{.previous = CurrentNumber(), .previous_length = current_->length, .first_sequence = next};
   Status status = AppendTo(wal.get(), EncodeWalHeader(header));
   if (!status.ok()) {
@@ -212,8 +219,8 @@ SequenceNumber WalSet::DurableSequence() const {
 void WalSet::PrepareNext() {
   {
     std::lock_guard lock(mutex_);
-    if (prepared_ != nullptr || preparing_ || !failure_.ok()) return;
-    preparing_ = true;
+    if (prepared_ != nullptr || creating_ || !failure_.ok()) return;
+    creating_ = true;
   }
   Result<WalRef> wal = Create();
   if (wal) {
@@ -223,8 +230,9 @@ void WalSet::PrepareNext() {
     options_.log->Warning("next WAL not prepared: {}", wal.error().ToString());
   }
   std::lock_guard lock(mutex_);
-  preparing_ = false;
+  creating_ = false;
   if (wal) prepared_ = std::move(*wal);
+  created_.notify_all();
 }
 
 void WalSet::Retire(FileNumber number, SequenceNumber flushed) {

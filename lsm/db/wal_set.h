@@ -91,6 +91,7 @@ class WalSet {
   using WalRef = std::shared_ptr<Wal>;
 
   Result<WalRef> Create();
+  Result<WalRef> TakeNext();
   Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path);
   Status AppendTo(Wal* wal, std::string_view record);
   Status SyncWals(const std::vector<WalRef>& older, const WalRef& current);
@@ -105,6 +106,7 @@ class WalSet {
 
   mutable std::mutex mutex_;  // acquired before nothing
   std::condition_variable sync_done_;
+  std::condition_variable created_;
   // All guarded by mutex_.
   bool syncing_ = false;
   uint64_t sync_generation_ = 0;
@@ -114,7 +116,7 @@ class WalSet {
   std::map<FileNumber, WalRef> needed_;  // older than current_; null: from an earlier run
   std::vector<FileNumber> pool_;         // obsolete files, kept to be overwritten
   WalRef prepared_;
-  bool preparing_ = false;
+  bool creating_ = false;  // one at a time
   Status failure_;
 };
 
