@@ -17,7 +17,9 @@ int Complain(std::string_view verb, std::string_view where, std::string_view wha
 }
 
 int Complain(std::string_view verb, std::string_view where, const lsm::Status& status) {
-  return Complain(verb, where, Describe(status));
+  std::string what = Describe(status);
+  bool says_where = what.find(where) != std::string::npos;
+  return Complain(verb, says_where ? std::string_view{} : where, what);
 }
 
 std::string Describe(const lsm::Status& status) {

@@ -15,7 +15,7 @@ inline constexpr int kExitUsage = 2;
 
 // "siltfs VERB: WHERE: WHAT" on stderr, newlines flattened. An empty `where` is left out. Returns kExitFailure.
 int Complain(std::string_view verb, std::string_view where, std::string_view what);
-// The same from a status, without its code's name where the message says it all.
+// The same from a status. A message that says `where` itself is not told it twice.
 int Complain(std::string_view verb, std::string_view where, const lsm::Status& status);
 
 // The text of a status for people.

@@ -18,10 +18,10 @@ int RunCompact(const Words& words) {
   VerbCall call{
       .verb = "compact", .path = path, .request = {{"verb", "compact"}}, .on_event = {}, .direct = {}, .show = {}};
   call.direct = [](const std::string& store) -> lsm::Result<nlohmann::json> {
-    auto db = OpenEngine(store, Access::kReadWrite, "compact");
-    if (!db) return Fail(db.error());
-    auto result = CompactAll(**db);
-    if (lsm::Status closed = (*db)->Close(); !closed.ok() && result) return Fail(closed);
+    auto filesystem = OpenFilesystem(store, Access::kReadWrite, "compact");  // knows the store's compression
+    if (!filesystem) return Fail(filesystem.error());
+    auto result = CompactAll((*filesystem)->db());
+    if (lsm::Status closed = (*filesystem)->Close(); !closed.ok() && result) return Fail(closed);
     return result;
   };
   call.show = [](const nlohmann::json&) { return kExitOk; };
