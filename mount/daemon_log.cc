@@ -35,7 +35,7 @@ std::shared_ptr<spdlog::logger> OpenDaemonLog(const std::string& store, const st
   auto log = std::make_shared<spdlog::logger>("siltfs", sinks.begin(), sinks.end());
   log->set_pattern("%Y-%m-%d %H:%M:%S.%e %P %l: %v");
   log->set_level(spdlog::level::from_str(level));
-  log->flush_on(spdlog::level::warn);
+  log->flush_on(spdlog::level::info);  // few lines, and the last ones before a crash matter most
   // A full disk must not make the log complain about itself on stderr, which is closed anyway.
   log->set_error_handler([](const std::string&) {});
   return log;

@@ -238,7 +238,7 @@ class PosixStorage final : public Storage {
     }
     uint64_t unit = info.f_frsize;
     return SpaceInfo{.total_bytes = info.f_blocks * unit,
-                     .free_bytes = (::geteuid() == 0 ? info.f_bfree : info.f_bavail) * unit};
+                     .free_bytes = info.f_bavail * unit};
   }
 
   Result<std::unique_ptr<FileLock>> LockFile(const std::string& path, std::string_view description) override {

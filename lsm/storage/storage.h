@@ -58,7 +58,7 @@ class FileLock {
 
 struct SpaceInfo {
   uint64_t total_bytes = 0;
-  uint64_t free_bytes = 0;  // for this process (a root-only reserve does not count unless root)
+  uint64_t free_bytes = 0;  // for ordinary users: what the host reserves for root stays in reserve
 };
 
 // Thread-safe. Paths are the host's. "Durable" for names means: survives a power cut after SyncDir of the directory.
