@@ -81,8 +81,18 @@ Status DbImpl::PrepareDirectory(bool* create) {
   return Status::Ok();
 }
 
+// A crash while a store was being created leaves a MANIFEST that no CURRENT names, and nothing else.
 Status DbImpl::RecoverVersions(bool create) {
   if (create) SILT_RETURN_IF_ERROR(versions_.CreateNew());
+  Status status = versions_.Recover();
+  if (!status.IsNotFound() || !options_.create_if_missing || options_.read_only) return status;
+  auto names = storage_->ListDir(dir_);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    auto parsed = ParseFileName(name);
+    if (parsed && (parsed->kind == FileKind::kTable || parsed->kind == FileKind::kWal)) return status;
+  }
+  SILT_RETURN_IF_ERROR(versions_.CreateNew());
   return versions_.Recover();
 }
 

@@ -76,8 +76,14 @@ class Recovery {
       }
       std::reverse(chain_.begin(), chain_.end());
     }
-    if (input_.first_needed != 0 && !headers_.contains(input_.first_needed)) {
-      return Missing(input_.first_needed, chain_.empty() ? 0 : chain_.back());
+    if (input_.first_needed != 0) {
+      if (!headers_.contains(input_.first_needed)) return Missing(input_.first_needed, 0);
+      // It may have lost all it held, header included; it stays the beginning all the same.
+      if (chain_.empty()) chain_.push_back(input_.first_needed);
+      if (chain_.front() != input_.first_needed) {
+        return Status::Corruption(fmt::format("{} does not follow {}, with which the MANIFEST says the WALs begin{}",
+                                              WalName(chain_.front()), WalName(input_.first_needed), kRemedy));
+      }
     }
     for (const auto& [number, header] : headers_) {
       if (std::find(chain_.begin(), chain_.end(), number) == chain_.end()) result_.superfluous.push_back(number);
