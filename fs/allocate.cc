@@ -48,15 +48,15 @@ Outcome Store::AllocateRange(LockedInode* locked, bool keep_size, bool zero, uin
   if (space && (last_excl - first - *existing) > space->available / bs) return Fail(ENOSPC);
 
   for (uint64_t block = first; block < last_excl;) {
-    // Blocks that the range covers in part stand alone, since only bytes within them become zero.
+    // Blocks that are to be zeroed in part stand alone, since only bytes within them change.
     const auto head = static_cast<uint32_t>(block == first ? offset % bs : 0);
     const auto tail = static_cast<uint32_t>(block == last_excl - 1 && end % bs != 0 ? end % bs : bs);
-    const bool partial = head != 0 || tail != bs;
-    uint64_t stop = partial ? block + 1 : std::min(block + kBlocksPerBatch, end / bs);
+    const bool partial = zero && (head != 0 || tail != bs);
+    const uint64_t stop = partial ? block + 1 : std::min(block + kBlocksPerBatch, zero ? end / bs : last_excl);
     InodeRecord record = locked->record();
     const bool beyond_before = (record.flags & schema::kBlocksBeyondEnd) != 0;
     lsm::WriteBatch batch;
-    if (zero && partial) {
+    if (partial) {
       if (auto zeroed = data_.ZeroWithin(ino, &record, block, head, tail, &batch); !zeroed) return zeroed;
     }
     auto allocated = data_.AllocateBlocks(ino, &record, block, stop, zero && !partial, &batch);

@@ -20,14 +20,16 @@ bool IsFile(const LockedInode& locked) {
 
 Result<size_t> Store::CopyRange(InodeNumber from, uint64_t from_offset, InodeNumber to, uint64_t to_offset,
                                 size_t length) {
-  for (InodeNumber ino : {from, to}) {
+  uint64_t source_size = 0;
+  for (InodeNumber ino : {to, from}) {
     auto locked = LockFile(ino, LockMode::kShared);
     if (!locked) return tl::unexpected(locked.error());
+    source_size = locked->record().size;
   }
   if (read_only_) return Fail(EROFS);
-  if (from_offset > schema::kMaxFileSize || to_offset > schema::kMaxFileSize) return Fail(EINVAL);
-  length = std::min<uint64_t>(length, schema::kMaxFileSize - from_offset);
-  if (length > schema::kMaxFileSize - to_offset) return Fail(EFBIG);
+  if (from_offset >= source_size) return 0;
+  length = std::min<uint64_t>(length, source_size - from_offset);
+  if (to_offset > schema::kMaxFileSize || length > schema::kMaxFileSize - to_offset) return Fail(EFBIG);
   if (from == to && from_offset < to_offset + length && to_offset < from_offset + length) return Fail(EINVAL);
   size_t copied = 0;
   while (copied < length) {

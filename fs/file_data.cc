@@ -1,7 +1,6 @@
 #include "fs/file_data.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace silt::fs {
 
@@ -111,8 +110,8 @@ Outcome FileData::WritePart(InodeNumber ino, InodeRecord* record, uint64_t block
     exists = *found;
   }
   std::string bytes(std::max<size_t>(old.size(), begin + data.size()), '\0');
-  std::memcpy(bytes.data(), old.view().data(), old.size());
-  std::memcpy(bytes.data() + begin, data.data(), data.size());
+  std::copy(old.view().begin(), old.view().end(), bytes.begin());
+  std::copy(data.begin(), data.end(), bytes.begin() + begin);
   PutBlock(ino, record, block, bytes, batch);
   if (!exists) ++record->blocks;
   return {};
