@@ -150,8 +150,8 @@ Result<std::vector<std::string>> FilesToDump(DebugFile kind, const std::string& 
   if (kind == DebugFile::kManifest) {
     auto current = lsm::ReadFileToString(lsm::Storage::Posix(), lsm::JoinPath(path, lsm::kCurrentName));
     if (!current) return Fail(current.error());
-    while (!current->empty() && current->back() == '\n') current->pop_back();
-    return std::vector<std::string>{lsm::JoinPath(path, *current)};
+    // The name, then its checksum.
+    return std::vector<std::string>{lsm::JoinPath(path, current->substr(0, current->find_first_of(" \n")))};
   }
   auto names = lsm::Storage::Posix()->ListDir(path);
   if (!names) return Fail(names.error());

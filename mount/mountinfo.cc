@@ -1,5 +1,6 @@
 #include "mount/mountinfo.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -103,8 +104,9 @@ std::string ResolvePath(const std::string& path) {
 }
 
 bool IsDeadMount(const std::string& path) {
-  struct stat st;
-  return ::stat(path.c_str(), &st) != 0 && errno == ENOTCONN;
+  // Asked for with force: the kernel keeps the root's attributes for ever, and would answer for a daemon that is gone.
+  struct statx st;
+  return ::statx(AT_FDCWD, path.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) != 0 && errno == ENOTCONN;
 }
 
 }  // namespace silt::mount

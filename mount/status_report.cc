@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "mount/size.h"
 
 namespace silt::mount {
@@ -55,7 +57,7 @@ json StatusJson(const std::string& store, fs::Filesystem& filesystem, const Moun
       {"compression", CompressionName(superblock.compression)},
       {"size_on_disk", space.used_bytes},
       {"free", space.available_bytes},
-      {"inodes", space.inodes},
+      {"inodes", space.inodes - std::min(space.free_inodes, space.inodes)},
       {"inodes_live", filesystem.LiveInodes()},
       {"health", Health(filesystem.db().GetStats())},
       {"version", SILT_VERSION},

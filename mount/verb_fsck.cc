@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "fs/check.h"
+#include "lsm/filenames.h"
 #include "mount/cli.h"
 #include "mount/control_socket.h"
 #include "mount/open_store.h"
@@ -87,6 +90,17 @@ int ExitCode(const Outcome& outcome) {
     if (!problem.repaired) return kFsckUncorrected;
   }
   return outcome.report.clean() && !outcome.was_rebuilt ? kFsckClean : kFsckCorrected;
+}
+
+// True when the directory has files of a store, perhaps without the CURRENT and MANIFEST that would make it one.
+// Whatever else is there must not be "repaired".
+bool HasStoreFiles(const std::string& path) {
+  auto names = lsm::Storage::Posix()->ListDir(path);
+  if (!names) return false;
+  return std::any_of(names->begin(), names->end(), [](const std::string& name) {
+    auto parsed = lsm::ParseFileName(name);
+    return parsed && parsed->kind != lsm::FileKind::kTemporary && parsed->kind != lsm::FileKind::kLock;
+  });
 }
 
 int Explain(const std::string& store, const lsm::Status& status, bool repair) {
