@@ -1,8 +1,8 @@
 // Small types that the whole engine shares.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
- 
 
 namespace silt::lsm {
 
@@ -21,5 +21,8 @@ using FileNumber = uint64_t;
 enum class EntryKind : uint8_t { kDelete = 0, kPut = 1, kRangeDelete = 2 };
 
 inline constexpr int kNumLevels = 7;
+
+// Key and value of one entry together: what a table can hold. A write of more must be refused before it is logged.
+inline constexpr size_t kMaxEntryBytes = 256 << 20;
 
 }  // namespace silt::lsm

@@ -7,6 +7,8 @@
 #include <new>
 #include <utility>
 
+#include "lsm/types.h"
+
 namespace silt::lsm {
 namespace {
 
@@ -17,6 +19,8 @@ constexpr uint32_t kMostSkipped = 15;  // so at least one block in 16 is tried
 // Neither format can expand more than this; a stream that claims to is damaged, and is not allocated for.
 constexpr uint64_t kSnappyMaxRatio = 64;
 constexpr uint64_t kZstdMaxRatio = 64 << 10;
+// And no block is larger than its target size and one more entry.
+constexpr uint64_t kMaxBlockBytes = 4 * uint64_t{kMaxEntryBytes};
 
 std::unique_ptr<char[]> AllocateOrNull(size_t size) {
   return std::unique_ptr<char[]>(new (std::nothrow) char[size]);
@@ -29,7 +33,7 @@ struct FreeDCtx {
 BlockRef DecompressSnappy(std::string_view stored) {
   size_t size = 0;
   if (!snappy::GetUncompressedLength(stored.data(), stored.size(), &size)) return nullptr;
-  if (size == 0 || size > stored.size() * kSnappyMaxRatio) return nullptr;
+  if (size == 0 || size > std::min(stored.size() * kSnappyMaxRatio, kMaxBlockBytes)) return nullptr;
   auto bytes = AllocateOrNull(size);
   if (bytes == nullptr || !snappy::RawUncompress(stored.data(), stored.size(), bytes.get())) return nullptr;
   return std::make_shared<BlockData>(std::move(bytes), size);
@@ -38,7 +42,7 @@ BlockRef DecompressSnappy(std::string_view stored) {
 BlockRef DecompressZstd(std::string_view stored) {
   unsigned long long size = ZSTD_getFrameContentSize(stored.data(), stored.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) return nullptr;
-  if (size == 0 || size > stored.size() * kZstdMaxRatio) return nullptr;
+  if (size == 0 || size > std::min(stored.size() * kZstdMaxRatio, kMaxBlockBytes)) return nullptr;
   auto bytes = AllocateOrNull(size);
   thread_local std::unique_ptr<ZSTD_DCtx, FreeDCtx> context(ZSTD_createDCtx());
   if (bytes == nullptr || context == nullptr) return nullptr;
@@ -51,7 +55,7 @@ BlockRef DecompressZstd(std::string_view stored) {
 
 struct BlockCompressor::ZstdContext {
   struct Free {
-    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+    void operator()(ZSTD_CCtx* freed) const { ZSTD_freeCCtx(freed); }
   };
   std::unique_ptr<ZSTD_CCtx, Free> context{ZSTD_createCCtx()};
 };

@@ -18,7 +18,6 @@ namespace {
 
 constexpr size_t kWriteBytes = 256 << 10;      // gathered before each Append
 constexpr uint64_t kWritebackBytes = 1 << 20;  // between hints to write back, so that the final sync finds little
-constexpr uint64_t kMaxEntryBytes = 1U << 30;  // offsets in a block have 32 bits
 constexpr int kTombstoneRestartInterval = 16;
 
 }  // namespace

@@ -17,6 +17,17 @@ TEST(TableBuilder, EntriesOutOfOrderAreRefused) {
   EXPECT_EQ(builder.Finish().code(), StatusCode::kInvalidArgument);
 }
 
+TEST(TableBuilder, WhatIsNoPointEntryIsRefused) {
+  for (const std::string& key : {std::string("short"), MakeInternalKey("k", 1, EntryKind::kRangeDelete),
+                                 MakeInternalKey("k", 1, static_cast<EntryKind>(9))}) {
+    BuiltTable built;
+    MemoryWriter writer(built.file);
+    TableBuilder builder({}, &writer, "t");
+    builder.Add(key, "");
+    EXPECT_EQ(builder.status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
 TEST(TableBuilder, AnEmptyTableIsRefused) {
   BuiltTable built;
   MemoryWriter writer(built.file);
