@@ -41,6 +41,7 @@ class Salvager {
     source_.number = number_;
     blocks_end_ = file_->Size();
     ReadMetadata();
+    if (!family_ && context_.options.families.size() == 1) family_ = FamilyId{0};
     if (!family_) return NothingLeft("its family is not known");
     if (*family_ >= context_.options.families.size()) {
       return NothingLeft(fmt::format("it is of family {}, which the options do not name", *family_));

@@ -1,0 +1,260 @@
+// Rebuilds the MANIFEST of a store from the files that are there.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "lsm/compaction/table_writer.h"
+#include "lsm/db.h"
+#include "lsm/db/lost_files.h"
+#include "lsm/db/repair_tables.h"
+#include "lsm/db/repair_wals.h"
+#include "lsm/filenames.h"
+#include "lsm/memtable/memtable.h"
+#include "lsm/version/live_files.h"
+#include "lsm/version/manifest.h"
+#include "lsm/version/version_set.h"
+
+namespace silt::lsm {
+namespace {
+
+// Nothing of the old store is changed before the new MANIFEST counts; interrupted at any moment, it can be run again.
+class Repairer {
+ public:
+  Repairer(const Options& options, const std::string& dir)
+      : options_(options),
+        storage_(options.storage != nullptr ? options.storage : Storage::Posix()),
+        dir_(dir),
+        lost_(storage_, dir),
+        listed_(options.families.size()) {}
+
+  Result<RepairReport> Run() {
+    if (Status status = RunSteps(); !status.ok()) return Fail(std::move(status));
+    for (const std::string& name : lost_.names()) report_.moved_aside.push_back(name);
+    return std::move(report_);
+  }
+
+ private:
+  Status RunSteps() {
+    SILT_RETURN_IF_ERROR(Scan());
+    auto lock = storage_->LockFile(JoinPath(dir_, kLockName), options_.lock_description);
+    if (!lock) return lock.error();
+    SILT_RETURN_IF_ERROR(Scan());  // now that nobody changes anything
+    SILT_RETURN_IF_ERROR(ReadOldManifest());
+    Status status = Rebuild();
+    if (!status.ok() && !manifest_written_) {
+      for (FileNumber number : written_) (void)storage_->DeleteFile(JoinPath(dir_, TableName(number)));
+    }
+    return status;
+  }
+
+  FileNumber NewTableNumber() {
+    written_.push_back(next_number_++);
+    return written_.back();
+  }
+
+  void Report(const std::vector<std::string>& kept, const std::vector<std::string>& notes) {
+    report_.kept.insert(report_.kept.end(), kept.begin(), kept.end());
+    report_.notes.insert(report_.notes.end(), notes.begin(), notes.end());
+  }
+
+  Status Scan() {
+    auto names = storage_->ListDir(dir_);
+    if (!names) return names.error();
+    bool any = false;
+    tables_.clear();
+    wals_.clear();
+    manifests_.clear();
+    for (const std::string& name : *names) {
+      auto parsed = ParseFileName(name);
+      if (!parsed) continue;
+      next_number_ = std::max(next_number_, parsed->number + 1);
+      any |= parsed->kind != FileKind::kLock && parsed->kind != FileKind::kTemporary;
+      if (parsed->kind == FileKind::kTable) tables_.insert(parsed->number);
+      if (parsed->kind == FileKind::kWal) wals_.insert(parsed->number);
+      if (parsed->kind == FileKind::kManifest) manifests_.insert(parsed->number);
+    }
+    return any ? Status::Ok() : Status::NotFound(dir_ + ": there is no store");
+  }
+
+  // --- what the old MANIFEST says ---
+
+  // The one that CURRENT names, or else the newest of which anything can be read.
+  Status ReadOldManifest() {
+    auto current = ReadCurrent(storage_, dir_);
+    bool whole = true;
+    if (!current) report_.notes.push_back(current.error().message());
+    if (!current && current.error().IsCorruption()) damaged_.emplace_back(kCurrentName);
+    std::vector<FileNumber> candidates;
+    if (current && manifests_.contains(*current)) candidates.push_back(*current);
+    if (current && !manifests_.contains(*current)) {
+      whole = false;
+      report_.notes.push_back(ManifestName(*current) + ": missing");
+    }
+    candidates.insert(candidates.end(), manifests_.rbegin(), manifests_.rend());
+    bool read = false;
+    for (FileNumber number : candidates) {
+      Status status = ReadOne(number, &read);
+      if (status.code() == StatusCode::kNotSupported || status.code() == StatusCode::kInvalidArgument) return status;
+      if (!status.ok()) {
+        whole = false;
+        report_.notes.push_back(status.message());
+        if (std::find(damaged_.begin(), damaged_.end(), ManifestName(number)) == damaged_.end()) {
+          damaged_.push_back(ManifestName(number));
+        }
+      }
+      if (read) break;
+    }
+    bool complete = std::all_of(listed_.places().begin(), listed_.places().end(),
+                                [&](const auto& listed) { return tables_.contains(listed.first); });
+    trusted_ = read && whole && complete && (wal_number_ == 0 || wals_.contains(wal_number_));
+    if (!trusted_) {
+      report_.notes.push_back(
+          "which tables were live is not known for sure: where they overlap they were merged; keys whose deletion had "
+          "been compacted away may have come back");
+    }
+    return Status::Ok();
+  }
+
+  // Ok when it could be read to its end. `*read`: something of it could.
+  Status ReadOne(FileNumber number, bool* read) {
+    Status bad;
+    Status status = ReadManifest(
+        storage_, JoinPath(dir_, ManifestName(number)), number, [&](uint64_t offset, const VersionEdit& edit) {
+          if (!bad.ok()) return;
+          if (!*read) bad = CheckFirst(edit);
+          if (bad.ok()) bad = listed_.Check(edit);
+          if (!bad.ok()) {
+            bad = Status(bad.code(), fmt::format("{} at offset {}: {}", ManifestName(number), offset, bad.message()));
+            return;
+          }
+          *read = true;
+          listed_.Apply(edit);
+          wal_number_ = std::max(wal_number_, edit.wal_number.value_or(0));
+          last_sequence_ = std::max(last_sequence_, edit.last_sequence.value_or(0));
+          next_number_ = std::max(next_number_, edit.next_file_number.value_or(0));
+        });
+    if (!bad.ok()) return bad;
+    if (status.ok() && !*read) {
+      return Status::Corruption(fmt::format("{} at offset 0: no whole record", ManifestName(number)));
+    }
+    return status;
+  }
+
+  Status CheckFirst(const VersionEdit& edit) const {
+    if (!edit.format_version) return Status::Corruption("the first record has no format version");
+    bool same = edit.family_names.size() <= options_.families.size();
+    for (size_t i = 0; same && i < edit.family_names.size(); ++i) {
+      same = edit.family_names[i] == options_.families[i].name;
+    }
+    return same ? Status::Ok() : Status::InvalidArgument("the store has other families than the options name");
+  }
+
+  // --- the new one ---
+
+  Status Rebuild() {
+    WalRepair wals(storage_, dir_,
+                   {.present = wals_,
+                    .trusted = trusted_,
+                    .first_needed = wal_number_,
+                    .flushed = last_sequence_,
+                    .families = options_.families.size(),
+                    .new_number = [this] { return next_number_++; }});
+    SILT_RETURN_IF_ERROR(wals.Plan());
+    std::vector<FileRef> from_wals;
+    if (!trusted_) SILT_RETURN_IF_ERROR(WriteTablesFromWals(&wals, &from_wals));
+    TableRepair tables(options_, storage_, dir_,
+                       {tables_, &listed_, trusted_, std::move(from_wals), [this] { return NewTableNumber(); }});
+    SILT_RETURN_IF_ERROR(tables.Run());
+    Report(tables.kept(), tables.notes());
+
+    damaged_.insert(damaged_.end(), tables.damaged().begin(), tables.damaged().end());
+    for (const std::string& name : damaged_) SILT_RETURN_IF_ERROR(lost_.Copy(name));
+    SILT_RETURN_IF_ERROR(lost_.Sync());
+    SILT_RETURN_IF_ERROR(WriteManifest(tables, wals.first_needed()));
+    for (const std::string& name : damaged_) {
+      if (name != kCurrentName) SILT_RETURN_IF_ERROR(storage_->DeleteFile(JoinPath(dir_, name)));
+    }
+    SILT_RETURN_IF_ERROR(wals.Apply(&lost_));
+    Report(wals.kept(), wals.notes());
+    return storage_->SyncDir(dir_);
+  }
+
+  // A memtable's worth of operations at a time.
+  Status WriteTablesFromWals(WalRepair* wals, std::vector<FileRef>* files) {
+    auto memtable = std::make_unique<MemTable>();
+    auto flush = [&]() -> Status {
+      for (size_t family = 0; family < options_.families.size(); ++family) {
+        SILT_RETURN_IF_ERROR(WriteTable(*memtable, static_cast<FamilyId>(family), files));
+      }
+      memtable = std::make_unique<MemTable>();
+      return Status::Ok();
+    };
+    Status status = wals->ReplayAll([&](std::string_view batch) -> Status {
+      if (memtable->MemoryUsage() >= options_.memtable_bytes) SILT_RETURN_IF_ERROR(flush());
+      return memtable->AddBatch(batch);
+    });
+    return status.ok() ? flush() : status;
+  }
+
+  Status WriteTable(const MemTable& memtable, FamilyId family, std::vector<FileRef>* files) {
+    std::unique_ptr<InternalIterator> entries = memtable.NewIterator(family);
+    entries->SeekToFirst();
+    std::vector<RangeTombstone> tombstones = memtable.range_tombstones(family).All();
+    if (!entries->Valid() && tombstones.empty()) return Status::Ok();
+    auto writer =
+        TableWriter::Create(storage_, dir_, NewTableNumber(), MakeTableOptions(options_, family, /*last_level=*/false));
+    if (!writer) return writer.error();
+    for (; entries->Valid(); entries->Next()) (*writer)->Add(entries->key(), entries->value());
+    for (const RangeTombstone& tombstone : tombstones) (*writer)->AddRangeTombstone(tombstone);
+    auto file = (*writer)->Finish();
+    if (!file) return file.error();
+    files->push_back(*std::move(file));
+    return Status::Ok();
+  }
+
+  Status WriteManifest(const TableRepair& tables, FileNumber first_wal) {
+    VersionEdit edit;
+    edit.format_version = kEngineFormatVersion;
+    for (const FamilyOptions& family : options_.families) edit.family_names.push_back(family.name);
+    FileNumber number = next_number_++;
+    edit.wal_number = first_wal;
+    edit.next_file_number = next_number_;
+    edit.last_sequence = std::max(last_sequence_, tables.largest_sequence());
+    edit.new_files = tables.tables();
+    LiveFiles fits(options_.families.size());
+    SILT_RETURN_IF_ERROR(fits.Check(edit));
+    fits.Apply(edit);
+    if (auto version = fits.Build(); !version) return version.error();
+    manifest_written_ = true;  // or perhaps so
+    Manifest manifest(storage_, dir_);
+    return manifest.Switch(number, 0, edit.Encode()).status;
+  }
+
+  const Options& options_;
+  Storage* const storage_;
+  const std::string dir_;
+  LostFiles lost_;
+  std::set<FileNumber> tables_;
+  std::set<FileNumber> wals_;
+  std::set<FileNumber> manifests_;
+  FileNumber next_number_ = 1;
+
+  LiveFiles listed_;  // by what could be read of the old MANIFEST
+  bool trusted_ = false;
+  FileNumber wal_number_ = 0;
+  SequenceNumber last_sequence_ = 0;
+  std::vector<std::string> damaged_;  // to be put aside
+  std::vector<FileNumber> written_;   // tables
+  bool manifest_written_ = false;
+  RepairReport report_;
+};
+
+}  // namespace
+
+Result<RepairReport> Repair(const Options& options, const std::string& path) {
+  if (options.read_only) return Fail(Status::ReadOnly(path + ": cannot be repaired read-only"));
+  return Repairer(options, path).Run();
+}
+
+}  // namespace silt::lsm

@@ -1,0 +1,154 @@
+#include "lsm/db/repair_tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <utility>
+
+#include "lsm/compaction/compaction_job.h"
+#include "lsm/compaction/shape.h"
+#include "lsm/db/salvage.h"
+#include "lsm/filenames.h"
+#include "lsm/table/table.h"
+
+namespace silt::lsm {
+namespace {
+
+constexpr int kLastLevel = kNumLevels - 1;
+constexpr int kOpenTables = 64;
+
+}  // namespace
+
+TableRepair::TableRepair(const Options& options, Storage* storage, std::string dir, Known known)
+    : options_(options), storage_(storage), dir_(std::move(dir)), known_(std::move(known)) {}
+
+Status TableRepair::Run() {
+  std::set<FileNumber> wanted = known_.present;
+  if (known_.trusted) {
+    wanted.clear();
+    for (const auto& [number, place] : known_.listed->places()) wanted.insert(number);
+  }
+  for (FileNumber number : wanted) SILT_RETURN_IF_ERROR(Examine(number));
+  wrote_ = wrote_ || !known_.further.empty();
+  for (const FileRef& file : known_.further) found_.push_back({file->properties.family, -1, file});
+  for (const auto& [number, place] : known_.listed->places()) {
+    if (known_.present.contains(number)) continue;
+    notes_.push_back(fmt::format("{}: missing; it was live as far as the MANIFEST can be read", TableName(number)));
+  }
+  SILT_RETURN_IF_ERROR(Place());
+  if (wrote_) SILT_RETURN_IF_ERROR(storage_->SyncDir(dir_));
+  return Status::Ok();
+}
+
+// --- each table on its own ---
+
+// The table, if every byte of it is good.
+Result<FileRef> TableRepair::Check(FileNumber number, uint64_t* size) const {
+  std::string name = TableName(number);
+  std::string path = JoinPath(dir_, name);
+  auto length = storage_->FileSize(path);
+  if (!length) return Fail(length.error());
+  *size = *length;
+  auto file = storage_->NewRandomAccessFile(path);
+  if (!file) return Fail(file.error());
+  auto table = Table::Open(*std::move(file), name, number, *length, nullptr);
+  if (!table) return Fail(table.error());
+  if (Status status = (*table)->Verify({}); !status.ok()) return Fail(std::move(status));
+  auto meta = std::make_shared<FileMeta>();
+  meta->number = number;
+  meta->size = *length;
+  meta->properties = (*table)->properties();
+  return meta;
+}
+
+Status TableRepair::Examine(FileNumber number) {
+  const LiveFiles::Place* place = known_.listed->Find(number);
+  int level = place != nullptr ? place->level : -1;
+  if (place != nullptr) {
+    largest_sequence_ = std::max(largest_sequence_, place->file->properties.largest_sequence);
+  }
+  uint64_t size = 0;
+  auto good = Check(number, &size);
+  if (good && (*good)->properties.family < options_.families.size()) {
+    kept_.push_back(TableName(number));
+    found_.push_back({(*good)->properties.family, level, *good});
+    return Status::Ok();
+  }
+  if (!good && good.error().code() == StatusCode::kNotSupported) return good.error();
+  damaged_.push_back(TableName(number));
+  std::optional<FamilyId> family;
+  if (place != nullptr) family = place->family;
+  SalvageContext context{options_, storage_, dir_, known_.new_number};
+  auto salvaged = SalvageTable(context, number, family);
+  if (!salvaged) return salvaged.error();
+  if (!good) notes_.push_back(good.error().message());
+  notes_.insert(notes_.end(), salvaged->notes.begin(), salvaged->notes.end());
+  if (salvaged->file == nullptr) return Status::Ok();
+  wrote_ = true;
+  notes_.push_back(fmt::format("{}: {} entries are kept, in {}", TableName(number), salvaged->file->properties.entries,
+                               TableName(salvaged->file->number)));
+  found_.push_back({salvaged->file->properties.family, level, salvaged->file});
+  return Status::Ok();
+}
+
+// --- where they belong ---
+
+Status TableRepair::Place() {
+  for (const Found& found : found_) {
+    largest_sequence_ = std::max(largest_sequence_, found.file->properties.largest_sequence);
+  }
+  std::vector<const Found*> by_key;
+  for (const Found& found : found_) by_key.push_back(&found);
+  std::sort(by_key.begin(), by_key.end(), [](const Found* a, const Found* b) {
+    return std::pair(a->family, a->file->properties.smallest) < std::pair(b->family, b->file->properties.smallest);
+  });
+  for (size_t begin = 0; begin < by_key.size();) {
+    Hull hull(*by_key[begin]->file);
+    size_t end = begin + 1;
+    while (end < by_key.size() && by_key[end]->family == by_key[begin]->family &&
+           hull.Overlaps(Hull(*by_key[end]->file))) {
+      hull.Extend(*by_key[end++]->file);
+    }
+    SILT_RETURN_IF_ERROR(PlaceTogether(by_key[begin]->family, {by_key.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                               by_key.begin() + static_cast<std::ptrdiff_t>(end)}));
+    begin = end;
+  }
+  return Status::Ok();
+}
+
+// Tables that hang together by overlaps, and overlap no others.
+Status TableRepair::PlaceTogether(FamilyId family, const std::vector<const Found*>& group) {
+  bool known = std::all_of(group.begin(), group.end(), [](const Found* found) { return found->level >= 0; });
+  if (!known && group.size() > 1) return Merge(family, group);
+  for (const Found* found : group) tables_.push_back({family, known ? found->level : kLastLevel, found->file});
+  return Status::Ok();
+}
+
+Status TableRepair::Merge(FamilyId family, const std::vector<const Found*>& group) {
+  Compaction compaction;
+  compaction.family = family;
+  compaction.level = 0;  // each input is a source of its own
+  compaction.output_level = kLastLevel;
+  compaction.reason = CompactionReason::kManual;
+  compaction.bottommost = true;
+  for (const Found* found : group) compaction.inputs.push_back(found->file);
+  TableCache tables(storage_, dir_, nullptr, kOpenTables);
+  std::atomic<bool> stop{false};
+  CompactionJob job({.options = options_,
+                     .storage = storage_,
+                     .dir = dir_,
+                     .tables = &tables,
+                     .snapshots = {},
+                     .new_number = known_.new_number,
+                     .stop = &stop},
+                    compaction);
+  SILT_RETURN_IF_ERROR(job.Run());
+  for (const FileRef& file : job.outputs()) tables_.push_back({family, kLastLevel, file});
+  notes_.push_back(fmt::format("{} tables of family {} that overlap were merged into {}", group.size(),
+                               options_.families[family].name, job.outputs().size()));
+  return Status::Ok();
+}
+
+}  // namespace silt::lsm
