@@ -13,7 +13,7 @@ case ${1-} in
   -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
 esac
 [ $# -eq 2 ] || { echo "usage: packaging/quickstart.sh STORE MOUNTPOINT" >&2; exit 2; }
-[ -n "$1" ] && [ -n "$2" ] || { echo "quickstart.sh: STORE and MOUNTPOINT may not be empty" >&2; exit 2; }
+if [ -z "$1" ] || [ -z "$2" ]; then echo "quickstart.sh: STORE and MOUNTPOINT may not be empty" >&2; exit 2; fi
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 store=$(realpath -ms "$1")
@@ -32,19 +32,24 @@ fi
 # What quickstart.sh itself creates belongs to that user; what was there already is left as it is.
 make_directory() {
   [ -d "$1" ] && return
-  mkdir -p "$1" || die "cannot create $1"
+  mkdir -p "$1" 2>/dev/null || return 1
   [ ${#as_user[@]} -eq 0 ] || chown "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$1"
 }
 
 # A field of `siltfs status --json`.
-status_field() { "${as_user[@]}" "$siltfs" status --json "$store" 2>/dev/null | tr -d '\n' |
-  sed -nE "s/.*\"$1\"[[:space:]]*:[[:space:]]*(\"([^\"]*)\"|([a-z0-9]+)).*/\2\3/p"; }
+status_field() {
+  "${as_user[@]}" "$siltfs" status --json "$store" 2>/dev/null | tr -d '\n' |
+    sed -nE "s/.*\"$1\"[[:space:]]*:[[:space:]]*(\"([^\"]*)\"|([a-z0-9]+)).*/\2\3/p"
+}
 
 "$top/packaging/deps.sh" build
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-build() { cd "$top" && "${as_user[@]}" cmake --preset release && "${as_user[@]}" cmake --build --preset release --target siltfs; }
+build() {
+  cd "$top" && "${as_user[@]}" cmake --preset release &&
+    "${as_user[@]}" cmake --build --preset release --target siltfs
+}
 [ -x "$siltfs" ] || echo "Building siltfs (a few minutes, once) ..."
 (build) >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "the build failed; its last lines are above"; }
 
@@ -57,11 +62,10 @@ if [ "$(status_field mounted)" != true ]; then
   if [ -d "$store" ] && [ -n "$(ls -A "$store")" ]; then
     : # siltfs mount says so if it is no store
   else
-    make_directory "$store"
+    make_directory "$store" || die "cannot create $store"
     "${as_user[@]}" "$siltfs" mkfs "$store" >"$log" 2>&1 || die "$(tail -n 1 "$log")"
   fi
-  stat "$mountpoint" >/dev/null 2>&1 || [ -n "$(awk -v m="$mountpoint" '$2 == m' /proc/self/mounts)" ] ||
-    make_directory "$mountpoint"
+  make_directory "$mountpoint" || true # the path of a dead mount exists, but is no directory; siltfs mount knows better
   "${as_user[@]}" "$siltfs" mount "$store" "$mountpoint" >"$log" 2>&1 || die "$(tail -n 1 "$log")"
 fi
 

@@ -54,7 +54,7 @@ def run(env):
     env.mount()
     check_equal(os.listdir(env.mnt), [], "after mkfs --force")
     env.umount()
-    refused(env, 2, ["block-size"], "mkfs", "--block-size", "3K", env.scratch("new"))
+    refused(env, 2, ["3K", "block size"], "mkfs", "--block-size", "3K", env.scratch("new"))
     refused(env, 2, ["compression"], "mkfs", "--compression", "zip", env.scratch("new"))
 
     # mount
@@ -63,11 +63,11 @@ def run(env):
     refused(env, 1, [foreign], "mount", foreign, env.mnt)
     refused(env, 1, [missing], "mount", env.store, missing)
     refused(env, 1, [], "mount", env.store, os.path.join(foreign, "precious"))
-    refused(env, 1, ["no_such_option"], "mount", "-o", "no_such_option", env.store, env.mnt)
+    refused(env, 2, ["no_such_option"], "mount", "-o", "no_such_option", env.store, env.mnt)
     env.mount()
     refused(env, 1, [env.store, env.pid(), env.mnt], "mount", env.store, other)
     refused(env, 1, [env.mnt], "mount", env.store, env.mnt)
-    refused(env, 8, [env.pid(), env.mnt], "fsck", "--repair", env.store)
+    refused(env, 8, [env.pid(), env.store], "fsck", "--repair", env.store)
     check_equal(os.listdir(env.mnt), [], "the mount after a second one was refused")
     env.umount()
 

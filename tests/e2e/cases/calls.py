@@ -7,7 +7,7 @@ import shutil
 import calls_data
 import calls_names
 import calls_nodes
-from harness import Failure, check, say
+from harness import Failure, check, say, shorten
 
 NATIVE = True
 TIMEOUT = 240
@@ -35,7 +35,7 @@ def compare(native, mounted, others):
         check(wanted, f"{name} reports nothing")
         for (what, ours), (_, theirs) in zip(wanted, got):
             if ours != theirs:
-                differences.append(f"{name}: {what}: native {ours!r}, here {theirs!r}")
+                differences.append(f"{name}: {what}: native {shorten(ours, 200)}, here {shorten(theirs, 200)}")
         if [w for w, _ in wanted] != [g for g, _ in got]:
             differences.append(f"{name}: took another path: {[g for g, _ in got]}")
     say(f"{count} groups of calls compared")

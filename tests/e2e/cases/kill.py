@@ -22,9 +22,17 @@ def start_worker(env, worker, seed):
                              env.scratch(f"shadow{worker}"), env.scratch(f"journal{worker}"), str(seed)])
 
 
+def journal(env, worker):
+    try:
+        with open(env.scratch(f"journal{worker}"), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
 def check_dead(env):
     try:
-        os.listdir(env.mnt)
+        os.statvfs(env.mnt)  # never answered from a cache
     except OSError as error:
         check_equal(errno.errorcode[error.errno], "ENOTCONN", "what a dead mount answers")
     else:
@@ -37,8 +45,13 @@ def run(env):
         os.mkdir(env.path(f"w{worker}"))
         os.mkdir(env.scratch(f"shadow{worker}"))
     for number in range(ROUNDS):
+        for worker in range(WORKERS):
+            open(env.scratch(f"journal{worker}"), "w", encoding="ascii").close()
         workers = [start_worker(env, worker, 100 * number + worker) for worker in range(WORKERS)]
-        time.sleep(0.3 + 0.4 * number)  # how far they get is the point, not what they wait for
+        while any(len(journal(env, w)) < 5000 for w in range(WORKERS)):
+            check(all(worker.poll() is None for worker in workers), "a worker ended before the kill")
+            time.sleep(0.01)
+        time.sleep(0.3 * number)  # so that each round is killed in another state of flushes and compactions
         env.kill()
         for worker in workers:
             error = worker.wait(timeout=60)
