@@ -14,9 +14,11 @@ constexpr size_t kMaxListBytes = 65536;  // what listxattr(2) can return
 Outcome CheckXattrName(std::string_view name) {
   if (name.empty() || name.size() > schema::kMaxXattrNameBytes) return Fail(ERANGE);
   if (name.find('\0') != std::string_view::npos) return Fail(EINVAL);
-  // POSIX ACLs mean nothing until permissions are checked by them.
-  if (name.starts_with("system.")) return Fail(EOPNOTSUPP);
-  return {};
+  // What no namespace knows is refused, as elsewhere; POSIX ACLs (system.*) too, until permissions are checked by them.
+  for (std::string_view space : {"user.", "trusted.", "security."}) {
+    if (name.starts_with(space)) return name.size() > space.size() ? Outcome{} : Fail(EINVAL);
+  }
+  return Fail(EOPNOTSUPP);
 }
 
 }  // namespace
