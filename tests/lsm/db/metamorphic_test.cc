@@ -282,22 +282,15 @@ class Subject {
   std::string Barrier() {
     LetGoOfReads();
     if (!random_.OneIn(reopen_one_in_)) return {};
-    Status status;
-    switch (random_.Below(4)) {
-      case 0:
-        status = Reopen();
-        break;
-      case 1:
-        status = LosePower();
-        break;
-      case 2:
-        status = Crash();
-        break;
-      case 3:
-        status = MoveToCheckpoint();
-        break;
-    }
-    return Text(status);
+    static constexpr std::array<std::pair<const char*, Status (Subject::*)()>, 4> kWays = {{
+        {"reopen", &Subject::Reopen},
+        {"power cut", &Subject::LosePower},
+        {"crash", &Subject::Crash},
+        {"move to a checkpoint", &Subject::MoveToCheckpoint},
+    }};
+    auto [name, way] = kWays[random_.Below(kWays.size())];
+    Status status = (this->*way)();
+    return status.ok() ? std::string() : fmt::format("{}: {}", name, status.ToString());
   }
 
   Status Reopen() {
