@@ -181,9 +181,9 @@ TEST_F(LogDamageTest, WellSummedNonsenseIsRefused) {
     return bytes;
   };
   const std::string good = fragment(0, 4, 1, "good");
-  for (const std::string& bad :
-       {fragment(0, 3, 0, "abc"), fragment(0, 3, 5, "abc"), fragment(4000, 3, 1, "abc"), fragment(0, 65535, 1, "abc"),
-        fragment(0, 3, 3, "abc"), fragment(0, 3, 4, "abc"), fragment(0, 3, 2, "abc")}) {
+  for (const std::string& bad : {fragment(0, 3, 0, "abc"), fragment(0, 3, 5, "abc"), fragment(4000, 3, 1, "abc"),
+                                 fragment(0, 65535, 1, "abc"), fragment(0, 3, 3, "abc"), fragment(0, 3, 4, "abc"),
+                                 fragment(0, 3, 2, "abc"), fragment(0, 3, 2, "abc") + fragment(0, 3, 4, "def")}) {
     auto file = disk_.NewWritableFile(kTestLog);
     ASSERT_TRUE((*file)->Append(good + bad + good).ok());
     ReadLog read = ReadAll(&disk_);
