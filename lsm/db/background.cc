@@ -29,6 +29,7 @@ void DbImpl::FlushLoop() {
     if (flush) std::tie(memtable, next_wal) = NextFlush();
     flush_now_ = false;
     flush_running_ = flush;
+    flush_thread_busy_ = true;
     lock.unlock();
 
     if (wal_wanted) wals_->PrepareNext();
@@ -38,17 +39,20 @@ void DbImpl::FlushLoop() {
       status = FlushMemTable(memtable, next_wal);
       if (status.IsNoSpace() && ballast_.Release()) status = FlushMemTable(memtable, next_wal);
     }
+    if (flush && status.ok()) {
+      FinishFlush(memtable, next_wal);
+      ballast_.Restore();
+    }
+    memtable = {};
 
     lock.lock();
+    flush_thread_busy_ = false;
+    state_changed_.notify_all();
     if (!flush) continue;
     flush_running_ = false;
     ++flush_attempts_;
     if (status.ok()) {
       pause = kFirstPause;
-      lock.unlock();
-      FinishFlush(memtable, next_wal);
-      ballast_.Restore();
-      lock.lock();
     } else if (status.IsNoSpace()) {
       if (space_error_.ok()) log_.Warning("flush: {}; writes go on while a memtable has room", status.ToString());
       space_error_ = status;
@@ -139,7 +143,10 @@ void DbImpl::CompactionLoop() {
 Status DbImpl::WaitForBackgroundWork() {
   std::unique_lock lock(mutex_);
   if (options_.read_only) return Status::Ok();
-  auto idle = [&] { return immutables_.empty() && !compaction_running_ && !CompactionIsDue(); };
+  auto idle = [&] {
+    bool flush_thread_idle = immutables_.empty() && !flush_thread_busy_ && !wal_wanted_ && !cleanup_wanted_;
+    return flush_thread_idle && !compaction_running_ && !CompactionIsDue();
+  };
   flush_now_ = true;
   flush_wake_.notify_all();
   uint64_t attempts = flush_attempts_ + (flush_running_ ? 1 : 0);

@@ -176,10 +176,11 @@ class DbImpl final : public Db, private CommitTarget {
   std::string quarantine_;   // damage met by compactions: those tables stay where they are
   uint64_t flushed_id_ = 0;  // memtables up to this one are in tables
   uint64_t flush_attempts_ = 0;
-  bool flush_running_ = false;
-  bool flush_now_ = false;         // ends a pause after a lack of space
-  bool wal_wanted_ = false;        // the next WAL should be prepared
-  bool compaction_check_ = false;  // something changed since the picker was last asked
+  bool flush_running_ = false;      // an attempt is under way
+  bool flush_thread_busy_ = false;  // with whatever
+  bool flush_now_ = false;          // ends a pause after a lack of space
+  bool wal_wanted_ = false;         // the next WAL should be prepared
+  bool compaction_check_ = false;   // something changed since the picker was last asked
   bool compaction_running_ = false;
   bool cleanup_wanted_ = false;  // tables may have become obsolete
   std::deque<ManualCompaction*> manual_;

@@ -44,7 +44,12 @@ Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path) 
   }
   if (old != 0) {
     auto file = options_.storage->ReuseWritableFile(JoinPath(options_.dir, WalName(old)), path);
-    if (file) return file;
+    if (file) {
+      // Under its new name for good before it is overwritten: the log format asks for it.
+      Status status = options_.storage->SyncDir(options_.dir);
+      if (!status.ok()) return Fail(status);
+      return file;
+    }
     options_.log->Warning("{}: not recycled: {}", WalName(old), file.error().ToString());
   }
   auto file = options_.storage->NewWritableFile(path);

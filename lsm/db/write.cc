@@ -98,7 +98,9 @@ Status DbImpl::WaitForMemTableRoom() {
 
 // REQUIRES: the leadership of the write queue. `last`: the newest sequence number in use.
 Status DbImpl::SwitchMemTable(SequenceNumber last) {
-  SILT_RETURN_IF_ERROR(wals_->Rotate(last + 1));
+  Status rotated = wals_->Rotate(last + 1);
+  if (rotated.IsNoSpace() && ballast_.Release()) rotated = wals_->Rotate(last + 1);
+  SILT_RETURN_IF_ERROR(rotated);
   auto fresh = std::make_shared<MemTable>();
   leader_memtable_ = fresh.get();
   active_bytes_ = 0;

@@ -41,6 +41,12 @@ class WriteQueue {
   // Runs `work` between two groups: everything committed before is published, nothing else is under way.
   Status RunBetweenGroups(const std::function<Status(SequenceNumber last)>& work);
 
+  // How many are in the queue, the leader included.
+  size_t Waiting() const {
+    std::lock_guard lock(mutex_);
+    return waiters_.size();
+  }
+
  private:
   struct Waiter {
     const WriteBatch* batch = nullptr;                            // or:
@@ -61,7 +67,7 @@ class WriteQueue {
   CommitTarget* const target_;
   const size_t max_group_bytes_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<Waiter*> waiters_;  // guarded by mutex_; the front leads
 
   // Owned by the leader of the moment; handed over under mutex_.

@@ -1,0 +1,214 @@
+// Disks that fail and disks that are full: nothing that was acknowledged and synced is lost, and what can go on does.
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "tests/lsm/db/crash_workload.h"
+
+namespace silt::lsm {
+namespace {
+
+using Effect = SimFault::Effect;
+
+class FaultTest : public DbTest {
+ protected:
+  FaultTest() { options_.clock = &clock_; }
+
+  // Fails operations of this kind on files that end so, while `times` lasts.
+  void FailNext(SimOp op, std::string suffix, Status status, int times, Effect effect = Effect::kNothing,
+                uint64_t partial = 0) {
+    std::lock_guard lock(mutex_);
+    left_ = times;
+    disk_->SetFaultHook([=, this](const SimOperation& operation) -> std::optional<SimFault> {
+      if (operation.op != op || !operation.path.ends_with(suffix)) return std::nullopt;
+      std::lock_guard hook_lock(mutex_);
+      if (left_ <= 0) return std::nullopt;
+      --left_;
+      return SimFault{status, effect, partial};
+    });
+  }
+  void Heal() { disk_->SetFaultHook({}); }
+
+  static constexpr int kForever = 1 << 30;
+  ImpatientClock clock_;
+  std::mutex mutex_;
+  int left_ = 0;
+};
+
+TEST_F(FaultTest, AFailedAppendFailsThatWriteAndNoOther) {
+  Open();
+  Put("a", "1");
+  FailNext(SimOp::kWrite, ".wal", Status::NoSpace("full"), 1, Effect::kPartial, 20);
+  EXPECT_EQ(db_->Put(0, "b", "2").code(), StatusCode::kNoSpace);
+  Put("c", "3");
+  EXPECT_EQ(Scan(), "a=1 c=3 ");
+  ASSERT_TRUE(db_->Sync(db_->LastSequence()).ok());
+  Crash(1);
+  Open();
+  EXPECT_EQ(Scan(), "a=1 c=3 ");
+}
+
+TEST_F(FaultTest, AFailedAppendThatCannotBeUndoneBeginsANewWal) {
+  Open();
+  Put("a", "1");
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  bool failed = false;
+  disk_->SetFaultHook([&](const SimOperation& op) -> std::optional<SimFault> {
+    bool first_write = op.op == SimOp::kWrite && !failed && op.path.ends_with(".wal");
+    if (first_write) {
+      failed = true;
+      return SimFault{Status::IoError("write"), Effect::kDone};  // it is on the disk all the same
+    }
+    if (failed && op.op == SimOp::kTruncate) return SimFault{Status::IoError("truncate")};
+    return std::nullopt;
+  });
+  EXPECT_EQ(db_->Put(0, "b", "2").code(), StatusCode::kIoError);
+  Heal();
+  Put("c", "3");
+  EXPECT_EQ(Scan(), "a=1 c=3 ");
+  ASSERT_TRUE(db_->Sync(db_->LastSequence()).ok());
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    auto after = disk_->CrashClone(seed);
+    Options options = options_;
+    options.storage = after.get();
+    auto db = Db::Open(options, kStore);
+    ASSERT_TRUE(db.has_value()) << db.error().ToString();
+    PinnedValue value;
+    EXPECT_TRUE((*db)->Get({}, 0, "b", &value).IsNotFound());
+    EXPECT_TRUE((*db)->Get({}, 0, "c", &value).ok());
+  }
+}
+
+TEST_F(FaultTest, AFailedSyncMakesTheStoreReadOnlyUntilItIsReopened) {
+  Open();
+  Put("a", "1");
+  ASSERT_TRUE(db_->Sync(1).ok());
+  Put("b", "2");
+  FailNext(SimOp::kSync, ".wal", Status::IoError("fdatasync"), 1, Effect::kDropped);
+  EXPECT_EQ(db_->Sync(2).code(), StatusCode::kReadOnly);
+  EXPECT_EQ(db_->Sync(2).code(), StatusCode::kReadOnly);
+  EXPECT_TRUE(db_->Sync(1).ok());  // that is durable
+  Status write = db_->Put(0, "c", "3");
+  EXPECT_EQ(write.code(), StatusCode::kReadOnly);
+  EXPECT_NE(write.message().find("fdatasync"), std::string::npos) << write.message();
+  EXPECT_EQ(Get("a"), "1");
+  EXPECT_TRUE(db_->GetStats().background_error);
+  Heal();
+  Crash(1);
+  Open();
+  EXPECT_EQ(Get("a"), "1");
+  Put("c", "3");
+}
+
+TEST_F(FaultTest, AFullDiskDuringAFlushStopsNeitherReadsNorWritesThatHaveRoom) {
+  Open();
+  Put("a", "1");
+  FailNext(SimOp::kWrite, ".sst", Status::NoSpace("full"), kForever);
+  EXPECT_EQ(db_->Flush().code(), StatusCode::kNoSpace);
+  EXPECT_EQ(Get("a"), "1");
+  Put("b", "2");
+  EXPECT_EQ(db_->Flush().code(), StatusCode::kNoSpace);
+  // Until all memtables are full; then writers are told, and do not hang.
+  Status status;
+  for (int i = 0; i < 5000 && status.ok(); ++i) status = db_->Put(0, fmt::format("k{:05}", i), std::string(100, 'v'));
+  EXPECT_EQ(status.code(), StatusCode::kNoSpace) << status.ToString();
+  EXPECT_EQ(Get("k00000"), std::string(100, 'v'));
+  Heal();
+  ASSERT_TRUE(db_->Flush().ok());
+  Put("later", "3");
+  EXPECT_FALSE(db_->GetStats().background_error);
+  EXPECT_TRUE(FilesEndingWith(".sst").size() < 20u);  // what the failed attempts wrote is gone
+  Reopen();
+  EXPECT_EQ(Get("a"), "1");
+  EXPECT_EQ(Get("later"), "3");
+}
+
+TEST_F(FaultTest, TheBallastLetsAFlushThroughOnAFullDisk) {
+  options_.ballast_bytes = 256 << 10;
+  Open();
+  EXPECT_EQ(db_->GetStats().ballast_bytes, options_.ballast_bytes);
+  for (int i = 0; i < 20; ++i) Put(fmt::format("k{:05}", i), std::string(100, 'v'));
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  disk_->SetSpaceLimit(disk_->UsedBytes());
+  Status flushed = db_->Flush();
+  ASSERT_TRUE(flushed.ok()) << flushed.ToString();
+  EXPECT_EQ(db_->GetStats().ballast_bytes, 0u);
+  EXPECT_EQ(Get("k00000"), std::string(100, 'v'));
+  disk_->SetSpaceLimit(disk_->UsedBytes() + (64 << 20));
+  Put("more", "1");
+  ASSERT_TRUE(db_->Flush().ok());
+  EXPECT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_EQ(db_->GetStats().ballast_bytes, options_.ballast_bytes);
+}
+
+TEST_F(FaultTest, AFailedFlushOfAnotherKindMakesTheStoreReadOnlyAndSaysWhy) {
+  Open();
+  Put("a", "1");
+  FailNext(SimOp::kSync, ".sst", Status::IoError("bad disk"), kForever);
+  Status status = db_->Flush();
+  EXPECT_EQ(status.code(), StatusCode::kReadOnly);
+  EXPECT_NE(status.message().find("bad disk"), std::string::npos) << status.message();
+  EXPECT_EQ(Get("a"), "1");
+  Heal();
+  Reopen();
+  EXPECT_EQ(Get("a"), "1");
+}
+
+TEST_F(FaultTest, AFailingManifestMakesTheStoreReadOnlyAndLosesNothing) {
+  Open();
+  Put("a", "1");
+  ASSERT_TRUE(db_->Flush().ok());
+  Put("b", "2");
+  disk_->SetFaultHook([](const SimOperation& op) -> std::optional<SimFault> {
+    if (op.op != SimOp::kSync || op.path.find("MANIFEST") == std::string::npos) return std::nullopt;
+    return SimFault{Status::IoError("bad disk"), Effect::kDropped};
+  });
+  EXPECT_EQ(db_->Flush().code(), StatusCode::kReadOnly);
+  Heal();
+  EXPECT_EQ(Scan(), "a=1 b=2 ");
+  for (uint64_t seed = 0; seed < 5; ++seed) {
+    Crash(seed);
+    Open();
+    EXPECT_EQ(Get("a"), "1");
+  }
+}
+
+// Any single operation fails, in any way: what was synced is found again, as part of a prefix.
+TEST_F(FaultTest, NoSingleFailureLosesWhatWasSynced) {
+  CrashWorkload workload(7, 50, 300);
+  options_.memtable_bytes = 4 << 10;
+  std::vector<Status> failures = {Status::NoSpace("full"), Status::IoError("bad")};
+  std::vector<Effect> effects = {Effect::kNothing, Effect::kDone, Effect::kPartial, Effect::kDropped};
+  for (uint64_t at = 0; at < 220; at += 1) {
+    auto disk = std::make_unique<SimStorage>();
+    const Status& failure = failures[at % failures.size()];
+    disk->SetFaultHook([&](const SimOperation& op) -> std::optional<SimFault> {
+      if (op.index != at) return std::nullopt;
+      Effect effect = effects[(at / 2) % effects.size()];
+      if (effect == Effect::kPartial && op.op != SimOp::kWrite) effect = Effect::kNothing;
+      if (effect == Effect::kDropped && op.op != SimOp::kSync) effect = Effect::kNothing;
+      return SimFault{failure, effect, 10};
+    });
+    Options options = options_;
+    options.storage = disk.get();
+    CrashTrace trace;
+    if (auto db = Db::Open(options, kStore)) {
+      trace = RunWorkload(db->get(), workload);
+      size_t found = 0;
+      // While it is open, exactly what was acknowledged is there, whatever failed.
+      std::string wrong = CheckPrefix(db->get(), workload, trace.acknowledged, trace.acknowledged, &found);
+      ASSERT_EQ(wrong, "") << "open, failure at operation " << at;
+    }
+    disk->SetFaultHook({});
+    auto after = disk->CrashClone(at);
+    options.storage = after.get();
+    auto db = Db::Open(options, kStore);
+    ASSERT_TRUE(db.has_value()) << db.error().ToString() << " after a failure at operation " << at;
+    size_t found = 0;
+    std::string wrong = CheckPrefix(db->get(), workload, trace.synced, trace.attempted, &found);
+    ASSERT_EQ(wrong, "") << "failure at operation " << at;
+  }
+}
+
+}  // namespace
+}  // namespace silt::lsm

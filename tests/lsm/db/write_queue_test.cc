@@ -1,0 +1,146 @@
+// The commit pipeline alone, on a target that records what it is told.
+#include "lsm/db/write_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace silt::lsm {
+namespace {
+
+class FakeTarget final : public CommitTarget {
+ public:
+  Status Prepare(size_t) override {
+    ++prepares;
+    while (hold) std::this_thread::yield();
+    return prepare_status;
+  }
+  Status Append(std::string_view record, SequenceNumber first, SequenceNumber last) override {
+    if (!append_status.ok()) return append_status;
+    records.emplace_back(record);
+    EXPECT_EQ(first, logged + 1);
+    logged = last;
+    return Status::Ok();
+  }
+  Status Apply(std::string_view record) override {
+    EXPECT_EQ(record, records.back());
+    SequenceNumber first = 0;
+    Status status = WriteBatch::Decode(
+        record, [&](SequenceNumber sequence, EntryKind, FamilyId, std::string_view, std::string_view) {
+          if (first == 0) first = sequence;
+          applied = sequence;
+        });
+    EXPECT_EQ(first, published + 1);
+    return status;
+  }
+  void Publish(SequenceNumber last) override {
+    EXPECT_EQ(last, applied);
+    published = last;
+  }
+  void CountGroup(size_t batches) override { groups.push_back(batches); }
+
+  std::atomic<int> prepares{0};
+  std::atomic<bool> hold{false};
+  Status prepare_status, append_status;
+  std::vector<std::string> records;
+  std::vector<size_t> groups;
+  SequenceNumber logged = 0, applied = 0, published = 0;
+};
+
+WriteBatch Batch(size_t bytes, int count = 1) {
+  WriteBatch batch;
+  for (int i = 0; i < count; ++i) batch.Put(0, "key", std::string(bytes, 'v'));
+  return batch;
+}
+
+TEST(WriteQueueTest, GivesEachBatchTheSequenceOfItsLastOperation) {
+  FakeTarget target;
+  WriteQueue queue(&target, 1 << 20, 0);
+  SequenceNumber sequence = 0;
+  ASSERT_TRUE(queue.Commit(Batch(10, 3), &sequence).ok());
+  EXPECT_EQ(sequence, 3u);
+  ASSERT_TRUE(queue.Commit(Batch(10), &sequence).ok());
+  EXPECT_EQ(sequence, 4u);
+}
+
+TEST(WriteQueueTest, AFailedAppendTakesNoSequenceNumbers) {
+  FakeTarget target;
+  WriteQueue queue(&target, 1 << 20, 0);
+  target.append_status = Status::NoSpace("full");
+  EXPECT_EQ(queue.Commit(Batch(10, 5), nullptr).code(), StatusCode::kNoSpace);
+  target.append_status = Status::Ok();
+  SequenceNumber sequence = 0;
+  ASSERT_TRUE(queue.Commit(Batch(10), &sequence).ok());
+  EXPECT_EQ(sequence, 1u);
+}
+
+TEST(WriteQueueTest, AFailedPreparationLogsNothing) {
+  FakeTarget target;
+  WriteQueue queue(&target, 1 << 20, 0);
+  target.prepare_status = Status::ReadOnly("because");
+  EXPECT_EQ(queue.Commit(Batch(10), nullptr).code(), StatusCode::kReadOnly);
+  EXPECT_TRUE(target.records.empty());
+}
+
+// Runs writers while the first holds the lead, so that the others gather behind it.
+void CommitBehindALeader(FakeTarget* target, WriteQueue* queue, const std::vector<WriteBatch>& batches,
+                         std::vector<Status>* statuses) {
+  target->hold = true;
+  std::thread leader([&] { static_cast<void>(queue->Commit(Batch(1), nullptr)); });
+  while (target->prepares == 0) std::this_thread::yield();
+  std::vector<std::thread> writers;
+  statuses->resize(batches.size());
+  for (size_t i = 0; i < batches.size(); ++i) {
+    writers.emplace_back([&, i] { (*statuses)[i] = queue->Commit(batches[i], nullptr); });
+  }
+  while (queue->Waiting() < batches.size() + 1) std::this_thread::yield();
+  target->hold = false;
+  leader.join();
+  for (std::thread& writer : writers) writer.join();
+}
+
+TEST(WriteQueueTest, BatchesThatWaitTogetherShareOneRecord) {
+  FakeTarget target;
+  WriteQueue queue(&target, 1 << 20, 0);
+  std::vector<Status> statuses;
+  CommitBehindALeader(&target, &queue, std::vector<WriteBatch>(10, Batch(100, 2)), &statuses);
+  EXPECT_EQ(target.groups, (std::vector<size_t>{1, 10}));
+  EXPECT_EQ(target.published, 21u);
+  for (const Status& status : statuses) EXPECT_TRUE(status.ok());
+}
+
+TEST(WriteQueueTest, AGroupIsBoundedByBytes) {
+  FakeTarget target;
+  WriteQueue queue(&target, 1000, 0);
+  std::vector<Status> statuses;
+  CommitBehindALeader(&target, &queue, std::vector<WriteBatch>(10, Batch(300)), &statuses);
+  EXPECT_EQ(target.published, 11u);
+  for (size_t batches : target.groups) EXPECT_LE(batches, 3u);
+}
+
+TEST(WriteQueueTest, ABatchLargerThanAGroupGoesAlone) {
+  FakeTarget target;
+  WriteQueue queue(&target, 1000, 0);
+  std::vector<Status> statuses;
+  CommitBehindALeader(&target, &queue, {Batch(100 << 10), Batch(100 << 10)}, &statuses);
+  EXPECT_EQ(target.groups, (std::vector<size_t>{1, 1, 1}));
+}
+
+TEST(WriteQueueTest, WorkBetweenGroupsRunsAloneAndSeesTheLastSequence) {
+  FakeTarget target;
+  WriteQueue queue(&target, 1 << 20, 41);
+  SequenceNumber seen = 0;
+  EXPECT_EQ(queue
+                .RunBetweenGroups([&](SequenceNumber last) {
+                  seen = last;
+                  return Status::Busy("mine");
+                })
+                .code(),
+            StatusCode::kBusy);
+  EXPECT_EQ(seen, 41u);
+}
+
+}  // namespace
+}  // namespace silt::lsm
