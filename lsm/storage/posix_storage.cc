@@ -237,8 +237,7 @@ class PosixStorage final : public Storage {
       if (errno != EINTR) return Fail(ErrnoStatus("statvfs", path, errno));
     }
     uint64_t unit = info.f_frsize;
-    return SpaceInfo{.total_bytes = info.f_blocks * unit,
-                     .free_bytes = info.f_bavail * unit};
+    return SpaceInfo{.total_bytes = info.f_blocks * unit, .free_bytes = info.f_bavail * unit};
   }
 
   Result<std::unique_ptr<FileLock>> LockFile(const std::string& path, std::string_view description) override {

@@ -122,6 +122,8 @@ bool LogReader::Finish(uint64_t bad_offset, uint64_t record_start, Found found) 
 void LogReader::ScanForPromises(uint64_t offset) {
   ScanBytes(offset, EndOfBlock(offset));
   uint64_t start = EndOfBlock(offset);
+  // From here on little is read of much: a preallocated tail must not all pass through the page cache.
+  file_->Advise(0, 0, AccessPattern::kRandom);
   for (uint64_t i = 0; start < file_->Size() && status_.ok(); ++i, start += kLogBlockSize) {
     bool near = i < kBlocksSearchedByByte;
     if (near || BlockMayBeOurs(start)) ScanBlock(start, near);
