@@ -137,8 +137,11 @@ int RunFsck(const Words& words) {
   repair = (repair || preen || yes) && !no;
 
   auto target = ResolveTarget(path);
-  std::string store =
-      target ? target->store : path;  // a store that lost its CURRENT and MANIFEST is still to be mended
+  std::string store = target ? target->store : path;
+  if (!HasStoreFiles(store)) {
+    Complain("fsck", store, "no siltfs store there; make one with siltfs mkfs");
+    return kFsckOperational;
+  }
   if (auto daemon = ControlClient::Connect(store)) {
     Complain(
         "fsck", store,
