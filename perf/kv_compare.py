@@ -69,7 +69,7 @@ def main():
         row.append(" / ".join(f"{a:.1f}" for a in amplification) if all(amplification) else "")
         rows.append(row)
     print(report.table(header, rows))
-    print(f"\nMedians of {arguments.rounds} rounds, {arguments.num:,} keys; p99 and write amplification in the order "
+    print(f"\nMedians of {arguments.rounds} round{'s' if arguments.rounds > 1 else ''}, {arguments.num:,} keys; p99 and write amplification in the order "
           f"{' / '.join(engines)}. * made of other operations.")
 
 

@@ -167,7 +167,7 @@ int main(int argc, char** argv) {
   std::vector<Tree> trees;
   for (int i = 0; i < load.threads; ++i) trees.emplace_back(load, i);
   for (auto& tree : trees) tree.Prepare();
-  nlohmann::json results;
+  nlohmann::ordered_json results;  // in the order of the phases
   for (const Phase& phase : kPhases) {
     double rate = RunPhase(phase, trees);
     results[phase.name] = rate;

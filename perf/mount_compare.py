@@ -148,7 +148,7 @@ def main():
     programs = {"siltfs": arguments.siltfs, "meta_bench": arguments.meta_bench,
                 PASSTHROUGH: build_passthrough(os.path.join(report.TOP, "build", "peers"))}
     work = tempfile.mkdtemp(prefix="mount_compare-", dir=arguments.dir)
-    host = subprocess.run(["stat", "-f", "-c", "%T", work], capture_output=True, text=True, check=True).stdout.strip()
+    host = subprocess.run(["df", "--output=fstype", work], capture_output=True, text=True, check=True).stdout.split()[1]
     kinds = ["siltfs", "host", PASSTHROUGH]
     try:
         rounds = measure(arguments, kinds, programs, work)
@@ -164,7 +164,7 @@ def main():
             rows.append([name] + [report.number(value[k]) for k in kinds] + [report.ratio(value["siltfs"], value[k]) for k in kinds[1:]])
         print(report.table([group, "siltfs", f"host ({host})", PASSTHROUGH, "siltfs / host", f"siltfs / {PASSTHROUGH}"], rows))
         print()
-    print(f"Medians of {arguments.rounds} rounds.")
+    print(f"Medians of {arguments.rounds} round{'s' if arguments.rounds > 1 else ''}.")
 
 
 if __name__ == "__main__":
