@@ -143,7 +143,8 @@ class Filesystem {
   virtual Outcome ReadDirectory(InodeNumber ino, uint64_t cookie,
                                 const std::function<bool(const DirectoryEntry&)>& visit) = 0;
   // The same with attributes, two scans side by side. An entry for which the visitor returns false was not taken (it is
-  // given again next time); each one taken counts one lookup.
+  // given again next time); each one taken counts one lookup. An entry whose inode is damaged comes with attributes.ino
+  // 0 and is not counted.
   virtual Outcome ReadDirectoryPlus(InodeNumber ino, uint64_t cookie,
                                     const std::function<bool(const DirectoryEntry&, const Attributes&)>& visit) = 0;
 

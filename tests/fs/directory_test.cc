@@ -107,6 +107,25 @@ TEST_P(DirectoryTest, UnlinkedFileLivesUntilForgottenAndThenLeavesNothing) {
   EXPECT_EQ(fs->LiveInodes(), 0u);
 }
 
+TEST_P(DirectoryTest, LookupsAndListingsWithAttributesHoldTheFile) {
+  for (bool by_lookup : {true, false}) {
+    InodeNumber file = fs.File("a");
+    fs->Forget(file, 1);
+    EXPECT_EQ(fs->LiveInodes(), 0u);
+    if (by_lookup) {
+      ASSERT_TRUE(fs->Lookup(kRootInode, "a"));
+    } else {
+      auto take = [](const DirectoryEntry&, const Attributes&) { return true; };
+      ASSERT_TRUE(fs->ReadDirectoryPlus(kRootInode, 0, take));
+    }
+    EXPECT_EQ(fs->LiveInodes(), 1u);
+    ASSERT_TRUE(fs->Unlink(kRootInode, "a"));
+    EXPECT_EQ(fs.Stat(file).nlink, 0u);
+    fs->Forget(file, 1);
+    EXPECT_EQ(ErrorOf(fs->GetAttributes(file)), ENOENT);
+  }
+}
+
 TEST_P(DirectoryTest, UnreferencedFileGoesAtOnce) {
   size_t keys = fs.CountKeys();
   InodeNumber file = fs.File("a");
