@@ -18,9 +18,8 @@ class MemorySnapshot final : public lsm::Snapshot {
   explicit MemorySnapshot(SequenceNumber sequence) : Snapshot(sequence) {}
 };
 
-
-const std::string* VisibleAt(
-    const std::map<SequenceNumber, std::optional<std::string>, std::greater<>>& versions, SequenceNumber sequence) {
+const std::string* VisibleAt(const std::map<SequenceNumber, std::optional<std::string>, std::greater<>>& versions,
+                             SequenceNumber sequence) {
   auto at = versions.lower_bound(sequence);  // newest that is not newer than `sequence`
   return at != versions.end() && at->second ? &*at->second : nullptr;
 }
@@ -30,7 +29,8 @@ class MemoryIterator final : public lsm::Iterator {
   MemoryIterator(std::shared_ptr<MemoryStore> store, const lsm::ReadOptions& options, FamilyId family)
       : store_(std::move(store)), family_(family) {
     lower_ = FullKey(family, options.lower_bound.value_or(""));
-    upper_ = options.upper_bound ? FullKey(family, *options.upper_bound) : std::string(1, static_cast<char>(family + 1));
+    upper_ =
+        options.upper_bound ? FullKey(family, *options.upper_bound) : std::string(1, static_cast<char>(family + 1));
     std::lock_guard lock(store_->mutex);
     sequence_ = options.snapshot ? options.snapshot->sequence() : store_->last;
     ++store_->iterators;
@@ -40,9 +40,7 @@ class MemoryIterator final : public lsm::Iterator {
   void SeekToFirst() override { Forward(lower_); }
   void SeekToLast() override { Backward(upper_); }
   void Seek(std::string_view target) override { Forward(std::max(lower_, FullKey(family_, target))); }
-  void SeekForPrev(std::string_view target) override {
-    Backward(std::min(upper_, FullKey(family_, target) + '\0'));
-  }
+  void SeekForPrev(std::string_view target) override { Backward(std::min(upper_, FullKey(family_, target) + '\0')); }
   void Next() override { Forward(key_ + '\0'); }
   void Prev() override { Backward(key_); }
   std::string_view key() const override { return std::string_view(key_).substr(1); }
@@ -119,8 +117,7 @@ class MemoryDb final : public lsm::Db {
     return store_->last;
   }
 
-  Status Get(const lsm::ReadOptions& options, FamilyId family, std::string_view key,
-             lsm::PinnedValue* value) override {
+  Status Get(const lsm::ReadOptions& options, FamilyId family, std::string_view key, lsm::PinnedValue* value) override {
     if (store_->on_get) SILT_RETURN_IF_ERROR(store_->on_get(family, key));
     std::lock_guard lock(store_->mutex);
     if (closed_) return Status::Aborted("closed");
@@ -166,7 +163,8 @@ class MemoryDb final : public lsm::Db {
     SequenceNumber sequence = ++store_->last;
     if (kind == lsm::EntryKind::kRangeDelete) {
       auto end = store_->keys.lower_bound(FullKey(family, value));
-      for (auto at = store_->keys.lower_bound(FullKey(family, key)); at != end; ++at) at->second[sequence] = std::nullopt;
+      for (auto at = store_->keys.lower_bound(FullKey(family, key)); at != end; ++at)
+        at->second[sequence] = std::nullopt;
       return;
     }
     auto& versions = store_->keys[FullKey(family, key)];
