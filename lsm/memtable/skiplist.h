@@ -76,8 +76,11 @@ class MemTableIndex {
   const MemNode* FindGreaterOrEqual(const MemKey& key) const;
   const MemNode* FindLess(const MemKey& key) const;
 
- private:
   static constexpr int kMaxHeight = 12;  // branching 4: enough for 16 million entries
+  // The head of one level's list, for looking at the structure.
+  const MemNode* First(int level) const { return head_->Next(level); }
+
+ private:
   static constexpr size_t kFingers = 16;
 
   // Around some place of the list, at each level, the last node before it and the first behind it. Levels nest:

@@ -144,7 +144,7 @@ void BlockCursor::Next() {
 }
 
 // The restart points are offsets in growing order in a well-formed block; in a malformed one the result is merely some
-// restart point, and Prev checks that it is before the entry.
+// restart point, and Prev checks that it led to the entry.
 uint32_t BlockCursor::RestartBeforeOffset(uint32_t offset) const {
   uint32_t low = 0;
   uint32_t high = restarts_ - 1;
@@ -165,7 +165,6 @@ void BlockCursor::Prev() {
   if (target == first) return Invalidate();
   GoToRestart(RestartBeforeOffset(target));
   if (malformed_) return;
-  if (next_ >= target) return Fail();
   while (Advance() && next_ < target) {
   }
   if (!malformed_ && next_ != target) Fail();

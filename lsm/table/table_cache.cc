@@ -79,6 +79,8 @@ struct TableCache::Rep {
   Result<std::shared_ptr<Table>> Open(FileNumber number, uint64_t size) {
     std::string name = TableName(number);
     auto file = storage->NewRandomAccessFile(JoinPath(dir, name));
+    // Whoever asks has it from a MANIFEST, so a table that is gone is damage, never "there is no such key".
+    if (!file && file.error().IsNotFound()) return Fail(Status::Corruption(name + " is missing"));
     if (!file) return Fail(file.error());
     return Table::Open(std::move(*file), std::move(name), number, size, cache);
   }

@@ -24,8 +24,9 @@ std::string RandomKey(std::mt19937_64& random) {
 }
 
 TEST(RangeTombstones, FragmentsDoNotOverlapAndJoinWhereTheySayTheSame) {
-  FragmentedRangeTombstones list({{"b", "f", 5}, {"d", "h", 9}, {"h", "k", 9}, {"m", "m", 3}, {"z", "a", 3}});
-  ASSERT_EQ(list.fragments().size(), 3U);
+  FragmentedRangeTombstones list(
+      {{"b", "f", 5}, {"d", "h", 9}, {"h", "k", 9}, {"p", "q", 9}, {"m", "m", 3}, {"z", "a", 3}});
+  ASSERT_EQ(list.fragments().size(), 4U);
   EXPECT_EQ(list.fragments()[0].begin, "b");
   EXPECT_EQ(list.fragments()[0].end, "d");
   EXPECT_EQ(list.fragments()[1].sequences, (std::vector<SequenceNumber>{9, 5}));
@@ -35,7 +36,8 @@ TEST(RangeTombstones, FragmentsDoNotOverlapAndJoinWhereTheySayTheSame) {
   CoverSpan gap = list.Cover("k", 100);
   EXPECT_EQ(gap.sequence, 0U);
   EXPECT_EQ(gap.begin, "k");
-  EXPECT_FALSE(gap.end.has_value());
+  EXPECT_EQ(gap.end, "p");
+  EXPECT_FALSE(list.Cover("q", 100).end.has_value());
   CoverSpan before = list.Cover("", 100);
   EXPECT_FALSE(before.begin.has_value());
   EXPECT_EQ(before.end, "b");

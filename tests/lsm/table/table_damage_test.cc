@@ -154,6 +154,41 @@ TEST_F(Damage, BlocksThatBelongElsewhereAreNoticed) {
   ExpectNoticed(mixed, good.size());
 }
 
+TEST_F(Damage, ATableBehindOtherBytesIsNoticed) {
+  SetUpTable(Compression::kNone, 20);
+  auto file = std::make_shared<MemoryFileBytes>();
+  file->bytes = "junk" + built_.file->bytes;
+  auto table = OpenTable(file);
+  ASSERT_FALSE(table);
+  EXPECT_THAT(table.error().message(), HasSubstr("its footer says"));
+}
+
+// All checksums right, but bytes between the blocks that none of them covers: no builder of ours writes this.
+TEST_F(Damage, BytesThatBelongToNoBlockAreNoticedByVerify) {
+  options_.filter_bits_per_key = 0;
+  options_.compression = Compression::kNone;
+  entries_[MakeInternalKey("key", 1, EntryKind::kPut)] = "value";
+  built_ = Build(options_, entries_);
+  const std::string& good = built_.file->bytes;
+  Footer footer;
+  ASSERT_TRUE(Footer::Decode(good, good.size(), "t", &footer).ok());
+
+  auto file = std::make_shared<MemoryFileBytes>();
+  std::string& bytes = file->bytes;
+  bytes = good.substr(0, footer.MetadataBegin()) + "gap";
+  for (BlockHandle* handle : {&footer.index, &footer.properties}) {
+    std::string contents = good.substr(handle->offset, handle->size);
+    handle->offset = bytes.size();
+    bytes += contents;
+    AppendBlockTrailer(&bytes, contents.size(), Compression::kNone, footer.salt, handle->offset);
+  }
+  footer.file_size = bytes.size() + Footer::kSize;
+  bytes += footer.Encode();
+  auto table = OpenTable(file);
+  ASSERT_TRUE(table) << table.error().ToString();
+  EXPECT_THAT((*table)->Verify({}).message(), HasSubstr("bytes that belong to no block"));
+}
+
 TEST_F(Damage, ANewerFormatIsRefusedByName) {
   SetUpTable(Compression::kNone, 10);
   std::string bytes = built_.file->bytes;
