@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "lsm/compaction/table_writer.h"
@@ -105,15 +106,24 @@ class Repairer {
       }
       if (read) break;
     }
+    next_number_ = std::max(next_number_, listed_next_file_);
     bool complete = std::all_of(listed_.places().begin(), listed_.places().end(),
                                 [&](const auto& listed) { return tables_.contains(listed.first); });
-    trusted_ = read && whole && complete && (wal_number_ == 0 || wals_.contains(wal_number_));
-    if (!trusted_) {
-      report_.notes.push_back(
-          "which tables were live is not known for sure: where they overlap they were merged; keys whose deletion had "
-          "been compacted away may have come back");
-    }
+    // A MANIFEST that lost its last records may still end where a record ends.
+    bool current_to_the_end = std::none_of(tables_.begin(), tables_.end(), [&](FileNumber number) {
+      return number >= listed_next_file_ && listed_.Find(number) == nullptr;
+    });
+    trusted_ = read && whole && complete && current_to_the_end && (wal_number_ == 0 || wals_.contains(wal_number_));
+    if (!trusted_) Distrust();
     return Status::Ok();
+  }
+
+  void Distrust() {
+    trusted_ = false;
+    report_.notes.push_back(
+        "which tables were live is not known for sure: where they overlap they were merged; keys whose deletion had "
+        "been "
+        "compacted away may have come back");
   }
 
   // Ok when it could be read to its end. `*read`: something of it could.
@@ -153,35 +163,48 @@ class Repairer {
   // --- the new one ---
 
   Status Rebuild() {
-    WalRepair wals(storage_, dir_,
-                   {.present = wals_,
-                    .trusted = trusted_,
-                    .first_needed = wal_number_,
-                    .flushed = last_sequence_,
-                    .families = options_.families.size(),
-                    .new_number = [this] { return next_number_++; }});
-    SILT_RETURN_IF_ERROR(wals.Plan());
+    std::unique_ptr<WalRepair> wals = NewWalRepair();
+    auto whole = wals->Plan();
+    if (whole && !*whole) {
+      Distrust();
+      wals = NewWalRepair();
+      whole = wals->Plan();
+    }
+    if (!whole) return whole.error();
+    TableRepair tables(options_, storage_, dir_, {tables_, &listed_, trusted_, [this] { return NewTableNumber(); }});
+    SILT_RETURN_IF_ERROR(tables.Read());
     std::vector<FileRef> from_wals;
-    if (!trusted_) SILT_RETURN_IF_ERROR(WriteTablesFromWals(&wals, &from_wals));
-    TableRepair tables(options_, storage_, dir_,
-                       {tables_, &listed_, trusted_, std::move(from_wals), [this] { return NewTableNumber(); }});
-    SILT_RETURN_IF_ERROR(tables.Run());
+    if (!trusted_) SILT_RETURN_IF_ERROR(WriteTablesFromWals(tables.largest_sequence(), wals.get(), &from_wals));
+    SILT_RETURN_IF_ERROR(tables.Place(from_wals));
     Report(tables.kept(), tables.notes());
+    return Commit(tables, wals.get());
+  }
 
+  std::unique_ptr<WalRepair> NewWalRepair() {
+    return std::make_unique<WalRepair>(storage_, dir_,
+                                       WalRepair::Known{.present = wals_,
+                                                        .trusted = trusted_,
+                                                        .first_needed = wal_number_,
+                                                        .flushed = last_sequence_,
+                                                        .families = options_.families.size(),
+                                                        .new_number = [this] { return next_number_++; }});
+  }
+
+  Status Commit(const TableRepair& tables, WalRepair* wals) {
     damaged_.insert(damaged_.end(), tables.damaged().begin(), tables.damaged().end());
     for (const std::string& name : damaged_) SILT_RETURN_IF_ERROR(lost_.Copy(name));
     SILT_RETURN_IF_ERROR(lost_.Sync());
-    SILT_RETURN_IF_ERROR(WriteManifest(tables, wals.first_needed()));
+    SILT_RETURN_IF_ERROR(WriteManifest(tables, *wals));
     for (const std::string& name : damaged_) {
       if (name != kCurrentName) SILT_RETURN_IF_ERROR(storage_->DeleteFile(JoinPath(dir_, name)));
     }
-    SILT_RETURN_IF_ERROR(wals.Apply(&lost_));
-    Report(wals.kept(), wals.notes());
+    SILT_RETURN_IF_ERROR(wals->Apply(&lost_));
+    Report(wals->kept(), wals->notes());
     return storage_->SyncDir(dir_);
   }
 
   // A memtable's worth of operations at a time.
-  Status WriteTablesFromWals(WalRepair* wals, std::vector<FileRef>* files) {
+  Status WriteTablesFromWals(SequenceNumber in_tables, WalRepair* wals, std::vector<FileRef>* files) {
     auto memtable = std::make_unique<MemTable>();
     auto flush = [&]() -> Status {
       for (size_t family = 0; family < options_.families.size(); ++family) {
@@ -190,7 +213,7 @@ class Repairer {
       memtable = std::make_unique<MemTable>();
       return Status::Ok();
     };
-    Status status = wals->ReplayAll([&](std::string_view batch) -> Status {
+    Status status = wals->ReplayAll(in_tables, [&](std::string_view batch) -> Status {
       if (memtable->MemoryUsage() >= options_.memtable_bytes) SILT_RETURN_IF_ERROR(flush());
       return memtable->AddBatch(batch);
     });
@@ -213,14 +236,14 @@ class Repairer {
     return Status::Ok();
   }
 
-  Status WriteManifest(const TableRepair& tables, FileNumber first_wal) {
+  Status WriteManifest(const TableRepair& tables, const WalRepair& wals) {
     VersionEdit edit;
     edit.format_version = kEngineFormatVersion;
     for (const FamilyOptions& family : options_.families) edit.family_names.push_back(family.name);
     FileNumber number = next_number_++;
-    edit.wal_number = first_wal;
+    edit.wal_number = wals.first_needed();
     edit.next_file_number = next_number_;
-    edit.last_sequence = std::max(last_sequence_, tables.largest_sequence());
+    edit.last_sequence = std::max({last_sequence_, tables.largest_sequence(), wals.last_sequence()});
     edit.new_files = tables.tables();
     LiveFiles fits(options_.families.size());
     SILT_RETURN_IF_ERROR(fits.Check(edit));
@@ -243,6 +266,7 @@ class Repairer {
   LiveFiles listed_;  // by what could be read of the old MANIFEST
   bool trusted_ = false;
   FileNumber wal_number_ = 0;
+  FileNumber listed_next_file_ = 0;
   SequenceNumber last_sequence_ = 0;
   std::vector<std::string> damaged_;  // to be put aside
   std::vector<FileNumber> written_;   // tables

@@ -24,21 +24,20 @@ constexpr int kOpenTables = 64;
 TableRepair::TableRepair(const Options& options, Storage* storage, std::string dir, Known known)
     : options_(options), storage_(storage), dir_(std::move(dir)), known_(std::move(known)) {}
 
-Status TableRepair::Run() {
+Status TableRepair::Read() {
   std::set<FileNumber> wanted = known_.present;
   if (known_.trusted) {
     wanted.clear();
     for (const auto& [number, place] : known_.listed->places()) wanted.insert(number);
   }
   for (FileNumber number : wanted) SILT_RETURN_IF_ERROR(Examine(number));
-  wrote_ = wrote_ || !known_.further.empty();
-  for (const FileRef& file : known_.further) found_.push_back({file->properties.family, -1, file});
+  for (const Found& found : found_) {
+    largest_sequence_ = std::max(largest_sequence_, found.file->properties.largest_sequence);
+  }
   for (const auto& [number, place] : known_.listed->places()) {
     if (known_.present.contains(number)) continue;
     notes_.push_back(fmt::format("{}: missing; it was live as far as the MANIFEST can be read", TableName(number)));
   }
-  SILT_RETURN_IF_ERROR(Place());
-  if (wrote_) SILT_RETURN_IF_ERROR(storage_->SyncDir(dir_));
   return Status::Ok();
 }
 
@@ -95,10 +94,9 @@ Status TableRepair::Examine(FileNumber number) {
 
 // --- where they belong ---
 
-Status TableRepair::Place() {
-  for (const Found& found : found_) {
-    largest_sequence_ = std::max(largest_sequence_, found.file->properties.largest_sequence);
-  }
+Status TableRepair::Place(const std::vector<FileRef>& further) {
+  for (const FileRef& file : further) found_.push_back({file->properties.family, -1, file});
+  wrote_ = wrote_ || !further.empty();
   std::vector<const Found*> by_key;
   for (const Found& found : found_) by_key.push_back(&found);
   std::sort(by_key.begin(), by_key.end(), [](const Found* a, const Found* b) {
@@ -115,7 +113,7 @@ Status TableRepair::Place() {
                                                                by_key.begin() + static_cast<std::ptrdiff_t>(end)}));
     begin = end;
   }
-  return Status::Ok();
+  return wrote_ ? storage_->SyncDir(dir_) : Status::Ok();
 }
 
 // Tables that hang together by overlaps, and overlap no others.

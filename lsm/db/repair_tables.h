@@ -25,16 +25,18 @@ class TableRepair {
     std::set<FileNumber> present;            // tables in the directory
     const LiveFiles* listed;                 // by the part of the MANIFEST that could be read
     bool trusted = false;                    // that part is all of it, and every table that it lists is present
-    std::vector<FileRef> further;            // tables written from WALs, in no known order
     std::function<FileNumber()> new_number;  // asked for each table that is written
   };
   TableRepair(const Options& options, Storage* storage, std::string dir, Known known);
 
-  // Reads and checks every table, writes what replaces the damaged and the overlapping ones. Removes nothing.
-  Status Run();
+  // Reads and checks every table, writes what replaces the damaged ones. Removes nothing.
+  Status Read();
+  // Gives each its level, writes what replaces those that overlap. `further`: tables that were written from WALs.
+  Status Place(const std::vector<FileRef>& further);
 
   // The tables of the repaired store.
   const std::vector<VersionEdit::NewFile>& tables() const { return tables_; }
+  // Of the tables that were there, lost ones included.
   SequenceNumber largest_sequence() const { return largest_sequence_; }
   const std::vector<std::string>& kept() const { return kept_; }
   const std::vector<std::string>& damaged() const { return damaged_; }  // names of files to be put aside
@@ -48,7 +50,6 @@ class TableRepair {
   };
   Result<FileRef> Check(FileNumber number, uint64_t* size) const;
   Status Examine(FileNumber number);
-  Status Place();
   Status PlaceTogether(FamilyId family, const std::vector<const Found*>& group);
   Status Merge(FamilyId family, const std::vector<const Found*>& group);
 

@@ -63,47 +63,28 @@ Status WalRepair::Replay() {
   return Status::Ok();
 }
 
-Status WalRepair::Plan() {
-  std::vector<Scan> scans;
+Result<bool> WalRepair::Plan() {
   for (FileNumber number : known_.present) {
     if (known_.trusted && number < known_.first_needed) continue;
     auto scan = ReadThrough(number);
-    if (!scan) return scan.error();
-    scans.push_back(*std::move(scan));
+    if (!scan) return Fail(scan.error());
+    scans_.push_back(*std::move(scan));
   }
   if (!known_.trusted) {
-    CutAtDamage(scans);
-    chain_ = Chain(scans);
+    CutAtDamage();
     known_.first_needed = known_.new_number();
-    return Status::Ok();
+    return true;
   }
   Status status = Replay();
-  if (status.IsCorruption()) CutAtDamage(scans);
-  return status.IsCorruption() ? Status::Ok() : status;
-}
-
-// The newest WAL that is kept, the ones that it leads back to, oldest first.
-std::vector<WalRepair::Scan> WalRepair::Chain(const std::vector<Scan>& scans) {
-  std::vector<Scan> chain;
-  for (auto scan = scans.rbegin(); scan != scans.rend(); ++scan) {
-    if (!scan->header || aside_.contains(scan->number)) continue;
-    if (chain.empty() || chain.back().header->previous == scan->number) {
-      chain.push_back(*scan);
-    } else {
-      // Given up when it was written; or behind a gap, of which nobody knows what it held.
-      aside_.insert(scan->number);
-      notes_.push_back(
-          fmt::format("{}: put aside: {} does not follow it", WalName(scan->number), WalName(chain.back().number)));
-    }
-  }
-  std::reverse(chain.begin(), chain.end());
-  return chain;
+  if (!status.ok() && !status.IsCorruption()) return Fail(std::move(status));
+  if (status.IsCorruption()) CutAtDamage();
+  return status.ok() || cut_ != 0 || !aside_.empty();
 }
 
 // The first WAL that is damaged is cut there, and all later ones go.
-void WalRepair::CutAtDamage(const std::vector<Scan>& scans) {
+void WalRepair::CutAtDamage() {
   bool behind = false;
-  for (const Scan& scan : scans) {
+  for (const Scan& scan : scans_) {
     if (behind) {
       aside_.insert(scan.number);
     } else if (!scan.damage.ok()) {
@@ -120,43 +101,58 @@ void WalRepair::CutAtDamage(const std::vector<Scan>& scans) {
   }
 }
 
-// The MANIFEST will name a WAL of which nothing is needed yet.
-Status WalRepair::ReplayAll(const std::function<Status(std::string_view batch)>& replay) {
-  SequenceNumber next = 0;
-  for (size_t i = 0; i < chain_.size(); ++i) {
-    uint64_t length = chain_[i].good;
-    if (i + 1 < chain_.size()) length = std::min(length, chain_[i + 1].header->previous_length);
-    bool whole = false;
-    SILT_RETURN_IF_ERROR(ReplayOne(chain_[i], length, &next, replay, &whole));
-    kept_.push_back(WalName(chain_[i].number));
-    if (whole && (i + 1 == chain_.size() || length == chain_[i + 1].header->previous_length)) continue;
-    for (size_t later = i + 1; later < chain_.size(); ++later) {
-      aside_.insert(chain_[later].number);
-      notes_.push_back(fmt::format("{}: put aside: it follows what is lost", WalName(chain_[later].number)));
+// Each WAL counts up to where the next one begins: behind that there is at most what a failed append left.
+Status WalRepair::ReplayAll(SequenceNumber in_tables, const std::function<Status(std::string_view batch)>& replay) {
+  bool behind = false;
+  for (size_t i = 0; i < scans_.size(); ++i) {
+    const Scan& scan = scans_[i];
+    if (!scan.header || aside_.contains(scan.number)) continue;
+    SequenceNumber limit = kMaxSequence;
+    for (size_t later = i + 1; later < scans_.size(); ++later) {
+      if (scans_[later].header && !aside_.contains(scans_[later].number)) {
+        limit = std::min(limit, scans_[later].header->first_sequence);
+      }
     }
-    break;
+    SequenceNumber first = scan.header->first_sequence;
+    if (first > std::max(next_, in_tables + 1)) {
+      notes_.push_back(fmt::format("operations {} to {} are in no table and no WAL: they are lost",
+                                   std::max(next_, in_tables + 1), first - 1));
+      // Where there is something before the gap, it stays as it was at one moment. Else the rest is better than
+      // nothing.
+      behind = behind || next_ > 0;
+    }
+    if (!behind) {
+      next_ = first;
+      auto whole = ReplayOne(scan, limit, replay);
+      if (!whole) return whole.error();
+      kept_.push_back(WalName(scan.number));
+      behind = !*whole;
+    } else {
+      aside_.insert(scan.number);
+      notes_.push_back(fmt::format("{}: put aside: it follows what is lost", WalName(scan.number)));
+    }
   }
+  // The MANIFEST will name a WAL of which nothing is needed yet.
   return MakeEmpty(known_.first_needed);
 }
 
-// Stops, with *whole false, at an operation whose predecessor is missing.
-Status WalRepair::ReplayOne(const Scan& scan, uint64_t length, SequenceNumber* next,
-                            const std::function<Status(std::string_view)>& replay, bool* whole) {
+// False at an operation whose predecessor is missing.
+Result<bool> WalRepair::ReplayOne(const Scan& scan, SequenceNumber limit,
+                                  const std::function<Status(std::string_view)>& replay) {
   auto file = storage_->NewRandomAccessFile(JoinPath(dir_, WalName(scan.number)));
-  if (!file) return file.error();
+  if (!file) return Fail(file.error());
   LogReader reader(*std::move(file), WalName(scan.number), scan.number);
   std::string_view record;
-  *whole = *next == 0 || scan.header->first_sequence == *next;
-  *next = scan.header->first_sequence;
-  while (*whole && reader.EndOfLastRecord() < length && reader.ReadRecord(&record)) {
+  while (reader.EndOfLastRecord() < scan.good && reader.ReadRecord(&record)) {
     if (ClassifyWalRecord(record) != WalRecordKind::kBatch) continue;
     auto first = DecodeFixed<uint64_t>(record.data());
     auto count = DecodeFixed<uint32_t>(record.data() + sizeof(uint64_t));
-    *whole = first == *next;
-    if (*whole) SILT_RETURN_IF_ERROR(replay(record));
-    *next += count;
+    if (first >= limit) break;
+    if (first != next_) return false;
+    if (Status status = replay(record); !status.ok()) return Fail(std::move(status));
+    next_ += count;
   }
-  return Status::Ok();
+  return true;
 }
 
 Status WalRepair::Apply(LostFiles* lost) {

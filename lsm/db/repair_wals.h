@@ -33,10 +33,13 @@ class WalRepair {
   };
   WalRepair(Storage* storage, std::string dir, Known known);
 
-  // Decides; changes nothing.
-  Status Plan();
-  // Every batch that is kept, in order; starts a new, empty WAL. REQUIRES: not trusted.
-  Status ReplayAll(const std::function<Status(std::string_view batch)>& replay);
+  // Decides; changes nothing. False when a WAL is missing, so that the MANIFEST cannot be trusted in this either.
+  Result<bool> Plan();
+  // Every batch that is kept, in order; starts a new, empty WAL. `in_tables`: the largest sequence number of any table.
+  // REQUIRES: not trusted.
+  Status ReplayAll(SequenceNumber in_tables, const std::function<Status(std::string_view batch)>& replay);
+  // Of the operations that ReplayAll gave; 0 when there were none.
+  SequenceNumber last_sequence() const { return next_ > 0 ? next_ - 1 : 0; }
   // For the MANIFEST.
   FileNumber first_needed() const { return known_.first_needed; }
 
@@ -55,10 +58,8 @@ class WalRepair {
     Status damage;      // what ends it there; ok: its end
   };
   Result<Scan> ReadThrough(FileNumber number) const;
-  std::vector<Scan> Chain(const std::vector<Scan>& scans);
-  void CutAtDamage(const std::vector<Scan>& scans);
-  Status ReplayOne(const Scan& scan, uint64_t length, SequenceNumber* next,
-                   const std::function<Status(std::string_view)>& replay, bool* whole);
+  void CutAtDamage();
+  Result<bool> ReplayOne(const Scan& scan, SequenceNumber limit, const std::function<Status(std::string_view)>& replay);
   Status Replay();
   Status Cut(FileNumber number, uint64_t length, LostFiles* lost);
   Status MakeEmpty(FileNumber number);
@@ -66,7 +67,8 @@ class WalRepair {
   Storage* const storage_;
   const std::string dir_;
   Known known_;
-  std::vector<Scan> chain_;  // when not trusted: what is replayed, oldest first
+  std::vector<Scan> scans_;  // oldest first
+  SequenceNumber next_ = 0;  // of ReplayAll
   std::set<FileNumber> aside_;
   FileNumber cut_ = 0;  // 0: none
   uint64_t cut_length_ = 0;
