@@ -68,7 +68,7 @@ def daemons_of(directory):
                 words = file.read().split(b"\0")
         except OSError:
             continue
-        if words[0].endswith(b"siltfs") and any(w.startswith(directory.encode() + b"/") for w in words[1:]):
+        if os.path.basename(words[0]).startswith(b"siltfs") and any(w.startswith(directory.encode() + b"/") for w in words[1:]):
             pids.append(int(path.split("/")[2]))
     return pids
 
