@@ -4,16 +4,16 @@
 #   packaging/deps.sh [build|test|bench|dev]...      (default: build)
 #
 #   build  what `cmake --preset release && cmake --build --preset release` needs, the unit tests' libraries included
-#   test   the programs that the tests on real mounts run
+#   test   the programs that the tests on real mounts run, and the compiler of the sanitized builds
 #   bench  the peers that kv_bench and perf/mount_compare.sh measure against
 #   dev    formatting, linting, fuzzing
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config ccache libfuse3-dev fuse3 libsnappy-dev libzstd-dev libxxhash-dev
   libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libexpected-dev libgtest-dev libgmock-dev librapidcheck-dev)
-test=(fio rsync attr acl sqlite3 git python3 e2fsprogs mount util-linux procps)
+test=(clang libclang-rt-dev fio rsync attr acl sqlite3 git python3 e2fsprogs mount util-linux procps)
 bench=(fio python3 libbenchmark-dev libleveldb-dev librocksdb-dev)
-dev=(clang clang-format clang-tidy)
+dev=(clang libclang-rt-dev clang-format clang-tidy)
 
 die() { echo "deps.sh: $*" >&2; exit 1; }
 
