@@ -367,6 +367,7 @@ FileNumber VersionSet::wal_number() const {
 }
 
 FileNumber VersionSet::manifest_number() const {
+  std::lock_guard turn(rep_->io_mutex);
   std::lock_guard lock(rep_->mutex);
   return rep_->manifest_number;
 }

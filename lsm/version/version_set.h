@@ -41,6 +41,8 @@ class VersionSet {
   void MarkFileNumberUsed(FileNumber number);
   SequenceNumber last_sequence() const;  // as recorded by the MANIFEST
   FileNumber wal_number() const;
+  // Waits for an edit that is under way: what it returns is what CURRENT names. If it returns the same before and after
+  // somebody read CURRENT and the MANIFEST, they were not replaced meanwhile.
   FileNumber manifest_number() const;
 
   // Table numbers that were live once and that no version still held by anybody contains. Each is returned once; the

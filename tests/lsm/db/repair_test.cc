@@ -277,6 +277,45 @@ TEST_F(RepairTest, ValuesThatLookLikeBlockHandlesSurviveWithoutTheIndex) {
   EXPECT_EQ(right, kKeys);
 }
 
+// The separator of this block in the index is its key itself, so that only the value tells the index from data.
+TEST_F(RepairTest, AnIndexBlockIsNotTakenForTheDataThatIsLost) {
+  options_.families[0].filter_bits_per_key = 0;  // a filter lies between, and ends the search
+  Open();
+  Put("\xff\xff", "value");
+  ASSERT_TRUE(db_->Flush().ok());
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  db_.reset();
+  for (const std::string& table : FilesEndingWith(".sst")) {
+    ASSERT_TRUE(disk_->FlipBit(table, 1, 1).ok());
+    ASSERT_TRUE(disk_->Overwrite(table, *disk_->FileSize(table) - 100, std::string(100, '\0')).ok());
+  }
+  MustRepair();
+  Open();
+  EXPECT_EQ(Get("\xff\xff"), "-");
+}
+
+// A table in the last level may have the newest entry of all and still be older than one above it in other keys: the
+// order of the tables' largest sequence numbers would bring back the old value.
+TEST_F(RepairTest, TablesAreMergedByEntryAndNotRankedByTheirNewestOne) {
+  options_.disable_auto_compaction = true;
+  Open();
+  for (const char* key : {"a", "m", "z"}) Put(key, "old");
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  Put("m", "new");
+  ASSERT_TRUE(db_->Flush().ok());
+  Put("z", "new");
+  std::string from = "x";
+  ASSERT_TRUE(db_->CompactRange(0, &from, nullptr).ok());
+  db_.reset();
+  ASSERT_EQ(FilesEndingWith(".sst").size(), 2u);
+  ASSERT_TRUE(disk_->DeleteFile(OnlyFile("/MANIFEST")).ok());
+  MustRepair();
+  Open();
+  EXPECT_EQ(Get("m"), "new");
+  EXPECT_EQ(Get("z"), "new");
+  EXPECT_EQ(Get("a"), "old");
+}
+
 TEST_F(RepairTest, AMissingTableIsNamed) {
   MakeStore(7);
   std::string table = FilesEndingWith(".sst")[1];
