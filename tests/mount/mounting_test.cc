@@ -119,6 +119,8 @@ TEST_F(MountingTest, AKilledDaemonsMountIsReplaced) {
   MakeStore();
   Mount();
   WriteFile(mountpoint_ + "/file", "contents");
+  struct stat st {};
+  ASSERT_EQ(::stat(mountpoint_.c_str(), &st), 0);  // from now on the kernel has it cached
   Signal(SIGKILL);
   ASSERT_TRUE(IsDeadMount(mountpoint_));
   EXPECT_EQ(Siltfs({"status", mountpoint_}).exit_code, 0) << "verbs find the store of a dead mount";
