@@ -365,9 +365,13 @@ class Subject {
 
 // ---- The test ----
 
+uint64_t SubjectSeed(uint64_t seed, uint64_t config) {
+  return seed * 1'000'003 + config;
+}
+
 void Replay(uint64_t seed, uint64_t config, const std::vector<Operation>& operations,
             const std::vector<std::string>& expected) {
-  Subject subject(seed * 1'000'003 + config);
+  Subject subject(SubjectSeed(seed, config));
   SCOPED_TRACE(fmt::format("SILT_SEED={} SILT_META_CONFIG={} SILT_META_OPS={}\n{}", seed, config, operations.size(),
                            Describe(subject.options())));
   Status opened = subject.Open();
@@ -385,7 +389,11 @@ void RunSeed(uint64_t seed, size_t count) {
   std::vector<std::string> expected;
   for (const Operation& operation : operations) expected.push_back(model.Apply(operation));
   uint64_t configs = FromEnvironment("SILT_META_CONFIGS", 6);
-  if (uint64_t one = FromEnvironment("SILT_META_CONFIG", 0); one != 0) return Replay(seed, one, operations, expected);
+  if (uint64_t one = FromEnvironment("SILT_META_CONFIG", 0); one != 0) {
+    // Also for a replay that hangs.
+    fmt::print("{}\n", Describe(Subject(SubjectSeed(seed, one)).options()));
+    return Replay(seed, one, operations, expected);
+  }
   for (uint64_t config = 1; config <= configs && !::testing::Test::HasFatalFailure(); ++config) {
     Replay(seed, config, operations, expected);
   }
