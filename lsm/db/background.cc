@@ -12,6 +12,8 @@ namespace {
 constexpr std::chrono::milliseconds kFirstPause{50};
 constexpr std::chrono::milliseconds kLongestPause{2000};
 
+constexpr std::chrono::seconds kAgeCheck{60};
+
 }  // namespace
 
 void DbImpl::FlushLoop() {
@@ -104,14 +106,20 @@ void DbImpl::CompactionLoop() {
   auto pause = kFirstPause;
   std::unique_lock lock(mutex_);
   while (true) {
-    compaction_wake_.wait(lock, [&] { return stopping_ || CompactionIsDue(); });
+    // Some tables become due by their age alone.
+    bool due = compaction_wake_.wait_for(lock, kAgeCheck, [&] { return stopping_ || CompactionIsDue(); });
     if (stopping_) return;
+    compaction_check_ = compaction_check_ || !due;
+    lock.unlock();
+    whole_drops_.Learn(*view_.Load()->version, &table_cache_);
+    lock.lock();
+    if (!CompactionIsDue()) continue;
     ManualCompaction* manual = nullptr;
     std::optional<Compaction> compaction = NextCompaction(&manual);
     Status status;
     if (compaction) {
       compaction_running_ = true;
-      MarkInputs(*compaction, true);
+      SetBeingCompacted(*compaction, true);
       lock.unlock();
       status = RunCompaction(*compaction);
       if (status.IsNoSpace() && ballast_.Release()) status = RunCompaction(*compaction);
@@ -124,7 +132,7 @@ void DbImpl::CompactionLoop() {
     }
     if (manual != nullptr) {
       manual->done = true;
-      manual->status = status;
+      if (!status.ok()) manual->status = status;
     }
     state_changed_.notify_all();
     if (!status.IsNoSpace()) {

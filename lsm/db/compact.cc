@@ -12,23 +12,21 @@ std::optional<Compaction> DbImpl::NextCompaction(ManualCompaction** manual) {
   if (!manual_.empty()) {
     *manual = manual_.front();
     manual_.pop_front();
+    bool conflict = false;
     auto compaction = PickManual(versions_.current(), options_, (*manual)->family, (*manual)->level, (*manual)->begin,
-                                 (*manual)->end);
-    (*manual)->found = compaction.has_value();
+                                 (*manual)->end, &conflict);
+    // Nothing else runs, so what is in the way is damaged.
+    if (conflict) (*manual)->status = quarantine_;
     return compaction;
   }
   compaction_check_ = false;
   if (options_.disable_auto_compaction) return std::nullopt;
   std::vector<SequenceNumber> snapshots = snapshots_.All();
   picked_snapshot_ = snapshots.empty() ? LastSequence() : snapshots.front();
-  return PickCompaction(versions_.current(), options_, picked_snapshot_);
-}
-
-// REQUIRES: mutex_ held.
-void DbImpl::MarkInputs(const Compaction& compaction, bool busy) {
-  for (const auto* files : {&compaction.inputs, &compaction.output_inputs}) {
-    for (const FileRef& file : *files) file->being_compacted = busy;
-  }
+  auto covered = [this](const FileMeta& file) {
+    return whole_drops_.Covers(file.properties.family, file, picked_snapshot_);
+  };
+  return PickCompaction(versions_.current(), options_, picked_snapshot_, covered, clock_->UnixSeconds());
 }
 
 Status DbImpl::RunCompaction(const Compaction& compaction) {
@@ -102,13 +100,14 @@ void DbImpl::FinishCompaction(const Compaction& compaction, const Status& status
     // rest of the store goes on.
     CountDamage(status);
     std::lock_guard lock(mutex_);
-    quarantine_ = "compaction met damage: " + status.ToString();
+    Quarantine(compaction);
+    quarantine_ = Status::Corruption("a compaction met damage: " + status.message());
     old = InstallView();
     return;
   }
   if (!status.ok() && !status.IsNoSpace()) SetFatal(status);
   std::lock_guard lock(mutex_);
-  MarkInputs(compaction, false);
+  SetBeingCompacted(compaction, false);
   if (status.ok()) old = InstallView();
 }
 

@@ -122,14 +122,14 @@ void DbImpl::UpdatePressure() {
   VersionRef version = versions_.current();
   for (size_t i = 0; i < version->families.size(); ++i) {
     const FamilyVersion& family = version->families[i];
-    inputs.l0_runs = std::max(inputs.l0_runs, static_cast<int>(family.levels[0].size()));
+    inputs.l0_runs = std::max(inputs.l0_runs, L0Runs(family));
     LevelTargets targets = ComputeLevelTargets(family, options_, options_.families[i]);
     for (int level = 1; level < kNumLevels - 1; ++level) {
       uint64_t bytes = family.LevelBytes(level);
       if (bytes > targets.bytes[level]) inputs.pending_compaction_bytes += bytes - targets.bytes[level];
     }
   }
-  if (!quarantine_.empty()) inputs.l0_runs = std::min(inputs.l0_runs, options_.l0_stop_runs - 1);
+  if (!quarantine_.ok()) inputs.l0_runs = std::min(inputs.l0_runs, options_.l0_stop_runs - 1);
   backpressure_.Update(inputs);
 }
 

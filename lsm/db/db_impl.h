@@ -28,6 +28,7 @@
 #include "lsm/db/read_view.h"
 #include "lsm/db/snapshot_list.h"
 #include "lsm/db/wal_set.h"
+#include "lsm/db/whole_drops.h"
 #include "lsm/db/write_queue.h"
 #include "lsm/table/table_cache.h"
 #include "lsm/version/version_set.h"
@@ -73,7 +74,6 @@ class DbImpl final : public Db, private CommitTarget {
     const std::string* begin;
     const std::string* end;
     bool done = false;
-    bool found = false;  // there was something to do
     Status status;
   };
   class IteratorPin;
@@ -81,6 +81,7 @@ class DbImpl final : public Db, private CommitTarget {
   // --- open.cc ---
   Status PrepareDirectory(bool* create);
   Status RecoverVersions(bool create);
+  Status CheckTablesExist(const std::vector<std::string>& names) const;
   Status RecoverWals();
   Status ReplayIntoMemTables(FileNumber wal, std::string_view batch);
   Status MakeRecoveredWalsDurable(const std::vector<FileNumber>& numbers);
@@ -121,7 +122,6 @@ class DbImpl final : public Db, private CommitTarget {
   Result<FileRef> WriteLevel0Table(const MemTable& memtable, FamilyId family);
   void RemoveTables(const std::vector<FileRef>& files);
   std::optional<Compaction> NextCompaction(ManualCompaction** manual);
-  void MarkInputs(const Compaction& compaction, bool busy);
   Status RunCompaction(const Compaction& compaction);
   Status MoveOrDrop(const Compaction& compaction);
   Status MergeTables(const Compaction& compaction);
@@ -173,7 +173,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status fatal_;                           // why the store is read-only
   Status space_error_;                     // of the last flush that found no space; ok after one that did
   Status compaction_space_error_;
-  std::string quarantine_;   // damage met by compactions: those tables stay where they are
+  Status quarantine_;        // damage met by a compaction: its inputs stay where they are
   uint64_t flushed_id_ = 0;  // memtables up to this one are in tables
   uint64_t flush_attempts_ = 0;
   bool flush_running_ = false;      // an attempt is under way
@@ -185,6 +185,8 @@ class DbImpl final : public Db, private CommitTarget {
   bool cleanup_wanted_ = false;  // tables may have become obsolete
   std::deque<ManualCompaction*> manual_;
   SequenceNumber picked_snapshot_ = 0;  // the oldest snapshot when the picker was last asked
+
+  WholeDrops whole_drops_;  // the compaction thread's
 
   std::mutex close_mutex_;   // serialises Close
   std::mutex delete_mutex_;  // one deleter at a time

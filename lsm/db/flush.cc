@@ -71,7 +71,6 @@ Status DbImpl::FlushMemTable(const LoggedMemTable& memtable, FileNumber next_wal
     }
   }
   if (status.ok() && !files.empty()) status = storage_->SyncDir(dir_);
-  if (status.ok()) status = wals_->SyncNames();
   if (!status.ok()) {
     RemoveTables(files);
     return status;

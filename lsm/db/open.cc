@@ -96,9 +96,21 @@ Status DbImpl::RecoverVersions(bool create) {
   return versions_.Recover();
 }
 
+// A MANIFEST that names what is not there is damaged itself, or the directory is: before anything is swept away.
+Status DbImpl::CheckTablesExist(const std::vector<std::string>& names) const {
+  std::set<std::string> present(names.begin(), names.end());
+  for (FileNumber number : versions_.LiveTables()) {
+    if (present.contains(TableName(number))) continue;
+    return Status::Corruption(fmt::format("{} is missing: {} needs it; siltfs fsck --repair keeps what can be read",
+                                          TableName(number), ManifestName(versions_.manifest_number())));
+  }
+  return Status::Ok();
+}
+
 Status DbImpl::RecoverWals() {
   auto names = storage_->ListDir(dir_);
   if (!names) return names.error();
+  SILT_RETURN_IF_ERROR(CheckTablesExist(*names));
   WalRecoveryInput input{.storage = storage_,
                          .dir = dir_,
                          .present = {},

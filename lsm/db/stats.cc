@@ -58,14 +58,10 @@ DbStats DbImpl::GetStats() const {
   stats.files_deleted_whole = counters_.files_deleted_whole.Get();
 
   std::lock_guard lock(mutex_);
-  for (const Status* error : {&fatal_, &space_error_, &compaction_space_error_}) {
+  for (const Status* error : {&fatal_, &space_error_, &compaction_space_error_, &quarantine_}) {
     if (error->ok() || stats.background_error) continue;
     stats.background_error = true;
     stats.background_error_text = error->ToString();
-  }
-  if (!stats.background_error && !quarantine_.empty()) {
-    stats.background_error = true;
-    stats.background_error_text = quarantine_;
   }
   return stats;
 }

@@ -65,15 +65,7 @@ class Recovery {
   Status FollowChain() {
     auto newest = std::find_if(headers_.rbegin(), headers_.rend(), [](auto& wal) { return wal.second.has_value(); });
     if (newest != headers_.rend()) {
-      FileNumber number = newest->first;
-      while (true) {
-        chain_.push_back(number);
-        const auto& header = headers_.at(number);
-        if (!header || header->previous == 0 || header->previous < input_.first_needed) break;
-        if (header->previous >= number) return Status::Corruption(WalName(number) + ": malformed header");
-        if (!headers_.contains(header->previous)) return Missing(header->previous, number);
-        number = header->previous;
-      }
+      SILT_RETURN_IF_ERROR(FollowBackFrom(newest->first));
       std::reverse(chain_.begin(), chain_.end());
     }
     if (input_.first_needed != 0) {
@@ -91,6 +83,29 @@ class Recovery {
     return Status::Ok();
   }
 
+  Status FollowBackFrom(FileNumber number) {
+    while (true) {
+      chain_.push_back(number);
+      const auto& header = headers_.at(number);
+      if (header) {
+        if (header->previous == 0 || header->previous < input_.first_needed) return Status::Ok();
+        if (header->previous >= number) return Status::Corruption(WalName(number) + ": malformed header");
+        if (!headers_.contains(header->previous)) return Missing(header->previous, number);
+        number = header->previous;
+        continue;
+      }
+      // It was in use, but lost its beginning; so it ends the sequence, which reaches to the newest WAL before it.
+      auto before = std::find_if(std::make_reverse_iterator(headers_.find(number)), headers_.rend(),
+                                 [](auto& wal) { return wal.second.has_value(); });
+      if (before == headers_.rend()) {
+        bool first_is_empty = input_.first_needed != 0 && headers_.contains(input_.first_needed);
+        if (first_is_empty && number != input_.first_needed) chain_.push_back(input_.first_needed);
+        return Status::Ok();
+      }
+      number = before->first;
+    }
+  }
+
   Status Missing(FileNumber number, FileNumber named_by) const {
     return Status::Corruption(fmt::format("{} is missing: {} needs it{}", WalName(number),
                                           named_by == 0 ? "the MANIFEST" : WalName(named_by), kRemedy));
@@ -99,15 +114,21 @@ class Recovery {
   Status ReplayChain() {
     for (size_t i = 0; i < chain_.size(); ++i) {
       uint64_t declared = std::numeric_limits<uint64_t>::max();
-      if (i + 1 < chain_.size()) declared = headers_.at(chain_[i + 1])->previous_length;
+      const WalHeader* successor = i + 1 < chain_.size() ? HeaderOf(chain_[i + 1]) : nullptr;
+      if (successor != nullptr) declared = successor->previous_length;
       uint64_t end = 0;
       SILT_RETURN_IF_ERROR(ReplayOne(chain_[i], declared, &end));
       result_.tail.number = chain_[i];
       result_.tail.length = end;
       result_.tail.numbers.push_back(chain_[i]);
-      if (i + 1 < chain_.size() && end < declared) return StopAtTornEnd(i, end, declared);
+      if (successor != nullptr && end < declared) return StopAtTornEnd(i, end, declared);
     }
     return Status::Ok();
+  }
+
+  const WalHeader* HeaderOf(FileNumber number) const {
+    const auto& header = headers_.at(number);
+    return header ? &*header : nullptr;
   }
 
   // Replays the records that end at or before `declared`.
@@ -161,7 +182,8 @@ class Recovery {
   // chain_[i] lacks its end. That is a torn end, behind which nothing counts, unless it is known to have been durable.
   Status StopAtTornEnd(size_t i, uint64_t end, uint64_t declared) {
     for (size_t later = i + 1; later < chain_.size(); ++later) {
-      bool promised = headers_.at(chain_[later])->previous_durable;
+      const WalHeader* header = HeaderOf(chain_[later]);
+      bool promised = header != nullptr && header->previous_durable;
       if (!promised) {
         auto reader = Open(chain_[later]);
         if (!reader) return reader.error();

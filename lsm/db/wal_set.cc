@@ -26,7 +26,6 @@ Status WalSet::Start(const WalTail& tail) {
                    .first_sequence = tail.last_sequence + 1,
                    .previous_durable = true};
   SILT_RETURN_IF_ERROR(AppendTo(wal->get(), EncodeWalHeader(header)));
-  SILT_RETURN_IF_ERROR(SyncNamesOf({*wal}));
   (*wal)->promises_previous = true;
   std::lock_guard lock(mutex_);
   current_ = std::move(*wal);
@@ -44,12 +43,7 @@ Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path) 
   }
   if (old != 0) {
     auto file = options_.storage->ReuseWritableFile(JoinPath(options_.dir, WalName(old)), path);
-    if (file) {
-      // Under its new name for good before it is overwritten: the log format asks for it.
-      Status status = options_.storage->SyncDir(options_.dir);
-      if (!status.ok()) return Fail(status);
-      return file;
-    }
+    if (file) return file;
     options_.log->Warning("{}: not recycled: {}", WalName(old), file.error().ToString());
   }
   auto file = options_.storage->NewWritableFile(path);
@@ -62,10 +56,17 @@ Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path) 
   return file;
 }
 
+// Its name is durable before anything is in it: then neither a later WAL nor the MANIFEST can name one that is not
+// there, and a recycled file never holds records of a log that its name does not say.
 Result<WalSet::WalRef> WalSet::Create() {
   FileNumber number = options_.new_number();
-  auto file = OpenFile(JoinPath(options_.dir, WalName(number)));
+  std::string path = JoinPath(options_.dir, WalName(number));
+  auto file = OpenFile(path);
   if (!file) return Fail(file.error());
+  if (Status status = options_.storage->SyncDir(options_.dir); !status.ok()) {
+    static_cast<void>(options_.storage->DeleteFile(path));
+    return Fail(status);
+  }
   return std::make_shared<Wal>(std::make_unique<LogWriter>(std::move(*file), WalName(number), number));
 }
 
@@ -182,9 +183,6 @@ Status WalSet::SyncWals(const std::vector<WalRef>& older, const WalRef& current)
     options_.counters->wal_syncs.Add();
     SILT_RETURN_IF_ERROR(wal->writer->Sync());
   }
-  std::vector<WalRef> all = older;
-  all.push_back(current);
-  SILT_RETURN_IF_ERROR(SyncNamesOf(all));
   if (!current->promises_previous) {
     // From here on a WAL before this one that ends early is damage, and recovery must be able to tell.
     Status status = current->broken ? Status::Ok() : AppendTo(current.get(), EncodePreviousDurable());
@@ -193,27 +191,6 @@ Status WalSet::SyncWals(const std::vector<WalRef>& older, const WalRef& current)
   }
   options_.counters->wal_syncs.Add();
   return current->writer->Sync();
-}
-
-Status WalSet::SyncNamesOf(const std::vector<WalRef>& wals) {
-  bool durable = true;
-  for (const WalRef& wal : wals) durable = durable && wal->name_durable;
-  if (durable) return Status::Ok();
-  SILT_RETURN_IF_ERROR(options_.storage->SyncDir(options_.dir));
-  for (const WalRef& wal : wals) wal->name_durable = true;
-  return Status::Ok();
-}
-
-Status WalSet::SyncNames() {
-  std::vector<WalRef> wals;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [number, wal] : needed_) {
-      if (wal != nullptr) wals.push_back(wal);
-    }
-    wals.push_back(current_);
-  }
-  return SyncNamesOf(wals);
 }
 
 SequenceNumber WalSet::DurableSequence() const {
@@ -228,12 +205,7 @@ void WalSet::PrepareNext() {
     creating_ = true;
   }
   Result<WalRef> wal = Create();
-  if (wal) {
-    Status status = SyncNamesOf({*wal});
-    if (!status.ok()) options_.log->Warning("WAL directory: {}", status.ToString());
-  } else {
-    options_.log->Warning("next WAL not prepared: {}", wal.error().ToString());
-  }
+  if (!wal) options_.log->Warning("next WAL not prepared: {}", wal.error().ToString());
   std::lock_guard lock(mutex_);
   creating_ = false;
   if (wal) prepared_ = std::move(*wal);

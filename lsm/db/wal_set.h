@@ -64,8 +64,6 @@ class WalSet {
   SequenceNumber DurableSequence() const;
   // Makes the next WAL ready, so that Rotate does not wait for the disk.
   void PrepareNext();
-  // Before a MANIFEST edit may name a WAL as the first one needed, its name must be durable.
-  Status SyncNames();
   // Tables hold everything up to `flushed` now, and no WAL below `number` is needed any more.
   void Retire(FileNumber number, SequenceNumber flushed);
   // Why nothing can be logged any more; ok while it can.
@@ -82,10 +80,9 @@ class WalSet {
   struct Wal {
     explicit Wal(std::unique_ptr<LogWriter> w) : writer(std::move(w)) {}
     std::unique_ptr<LogWriter> writer;
-    std::mutex append_mutex;          // a marker of the syncing thread against the leader's records
-    std::atomic<uint64_t> length{0};  // end of the last good record
-    std::atomic<bool> broken{false};  // a failed append could not be undone
-    std::atomic<bool> name_durable{false};
+    std::mutex append_mutex;                     // a marker of the syncing thread against the leader's records
+    std::atomic<uint64_t> length{0};             // end of the last good record
+    std::atomic<bool> broken{false};             // a failed append could not be undone
     std::atomic<bool> promises_previous{false};  // says that its predecessor is durable
   };
   using WalRef = std::shared_ptr<Wal>;
@@ -95,7 +92,6 @@ class WalSet {
   Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path);
   Status AppendTo(Wal* wal, std::string_view record);
   Status SyncWals(const std::vector<WalRef>& older, const WalRef& current);
-  Status SyncNamesOf(const std::vector<WalRef>& wals);
   void Recycle(FileNumber number, uint64_t length);
   void Poison(const Status& why);
 

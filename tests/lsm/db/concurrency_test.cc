@@ -12,11 +12,7 @@ namespace {
 
 class ConcurrencyTest : public DbTest {
  protected:
-  ConcurrencyTest() {
-    options_.clock = &clock_;
-    options_.memtable_bytes = 8 << 10;
-  }
-  ImpatientClock clock_;
+  ConcurrencyTest() { options_.memtable_bytes = 8 << 10; }
 };
 
 // Every batch keeps "left" and "right" equal; so must every view of the store.

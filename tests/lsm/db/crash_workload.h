@@ -4,12 +4,10 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "lsm/db.h"
@@ -17,20 +15,6 @@
 #include "tests/lsm/db/db_fixture.h"
 
 namespace silt::lsm {
-
-// Waits for nothing.
-class ImpatientClock final : public Clock {
- public:
-  uint64_t MonotonicMicros() override { return System()->MonotonicMicros() + slept_.load(); }
-  uint64_t UnixSeconds() override { return 1'700'000'000; }
-  void SleepMicros(uint64_t micros) override {
-    slept_ += micros;
-    std::this_thread::yield();
-  }
-
- private:
-  std::atomic<uint64_t> slept_{0};
-};
 
 // Batch number n (from 1) puts n under "counter" in both families, and changes some other keys.
 class CrashWorkload {

@@ -3,15 +3,32 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "lsm/db.h"
 #include "lsm/storage/sim_storage.h"
 
 namespace silt::lsm {
+
+// Waits for nothing; minutes pass between any two looks at the calendar.
+class ImpatientClock final : public Clock {
+ public:
+  uint64_t MonotonicMicros() override { return System()->MonotonicMicros() + slept_.load(); }
+  uint64_t UnixSeconds() override { return 1'700'000'000 + 100 * asked_++; }
+  void SleepMicros(uint64_t micros) override {
+    slept_ += micros;
+    std::this_thread::yield();
+  }
+
+ private:
+  std::atomic<uint64_t> slept_{0};
+  std::atomic<uint64_t> asked_{0};
+};
 
 inline Options SmallOptions(Storage* storage) {
   Options options;
@@ -33,7 +50,7 @@ inline constexpr const char* kStore = "/store";
 
 class DbTest : public ::testing::Test {
  protected:
-  DbTest() : disk_(std::make_unique<SimStorage>()), options_(SmallOptions(disk_.get())) {}
+  DbTest() : disk_(std::make_unique<SimStorage>()), options_(SmallOptions(disk_.get())) { options_.clock = &clock_; }
 
   void Open() {
     auto db = Db::Open(options_, kStore);
@@ -96,6 +113,7 @@ class DbTest : public ::testing::Test {
     return found;
   }
 
+  ImpatientClock clock_;
   std::unique_ptr<SimStorage> disk_;
   Options options_;
   std::unique_ptr<Db> db_;

@@ -12,8 +12,6 @@ using Effect = SimFault::Effect;
 
 class FaultTest : public DbTest {
  protected:
-  FaultTest() { options_.clock = &clock_; }
-
   // Fails operations of this kind on files that end so, while `times` lasts.
   void FailNext(SimOp op, std::string suffix, Status status, int times, Effect effect = Effect::kNothing,
                 uint64_t partial = 0) {
@@ -30,7 +28,6 @@ class FaultTest : public DbTest {
   void Heal() { disk_->SetFaultHook({}); }
 
   static constexpr int kForever = 1 << 30;
-  ImpatientClock clock_;
   std::mutex mutex_;
   int left_ = 0;
 };

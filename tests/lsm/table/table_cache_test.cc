@@ -69,7 +69,7 @@ TEST_F(TableCacheTest, AFailureIsReportedAndNotKept) {
   TableCache cache(&storage_, "dir", nullptr, 10);
   auto missing = cache.Get(999, size_);
   ASSERT_FALSE(missing);
-  EXPECT_TRUE(missing.error().IsNotFound());
+  EXPECT_TRUE(missing.error().IsCorruption());
   EXPECT_FALSE(cache.Get(1, size_ + 1));
   EXPECT_TRUE(cache.Get(1, size_));
   EXPECT_EQ(cache.OpenTables(), 1U);

@@ -1,0 +1,170 @@
+// Range deletions through memtables, tables, snapshots and compactions; and scans past them.
+#include <fmt/format.h>
+
+#include "tests/lsm/db/crash_workload.h"
+
+namespace silt::lsm {
+namespace {
+
+class RangeDeleteTest : public DbTest {
+ protected:
+  static std::string Key(int i) { return fmt::format("k{:05}", i); }
+};
+
+TEST_F(RangeDeleteTest, HidesWhatWasThereAndNotWhatComesLater) {
+  Open();
+  for (const char* key : {"a", "b", "c", "d"}) Put(key, "1");
+  DeleteRange("b", "d");
+  EXPECT_EQ(Scan(), "a=1 d=1 ");
+  Put("c", "2");
+  EXPECT_EQ(Scan(), "a=1 c=2 d=1 ");
+  EXPECT_EQ(ScanBack(), "d=1 c=2 a=1 ");
+  ASSERT_TRUE(db_->Flush().ok());
+  EXPECT_EQ(Scan(), "a=1 c=2 d=1 ");
+  EXPECT_EQ(Get("b"), "-");
+  Reopen();
+  EXPECT_EQ(ScanBack(), "d=1 c=2 a=1 ");
+}
+
+TEST_F(RangeDeleteTest, APutUnderATombstoneDoesNotComeBackAfterAFlush) {
+  options_.disable_auto_compaction = true;
+  Open();
+  Put("k", "old");
+  ASSERT_TRUE(db_->Flush().ok());
+  Put("k", "newer");
+  DeleteRange("a", "z");
+  ASSERT_TRUE(db_->Flush().ok());
+  EXPECT_EQ(Get("k"), "-");
+  EXPECT_EQ(Scan(), "");
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  EXPECT_EQ(Get("k"), "-");
+  EXPECT_EQ(db_->GetStats().families[0].levels[kNumLevels - 1].files, 0u);
+}
+
+TEST_F(RangeDeleteTest, ASnapshotGoesOnSeeingWhatWasDeletedAfterIt) {
+  Open();
+  for (int i = 0; i < 100; ++i) Put(Key(i), "1");
+  const Snapshot* snapshot = db_->GetSnapshot();
+  DeleteRange(Key(10), Key(90));
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  EXPECT_EQ(Get(Key(50)), "-");
+  EXPECT_EQ(Get(Key(50), 0, snapshot), "1");
+  auto count = [&](const Snapshot* at) {
+    int n = 0;
+    auto it = db_->NewIterator({.snapshot = at}, 0);
+    for (it->SeekToFirst(); it->Valid(); it->Next()) ++n;
+    for (it->SeekToLast(); it->Valid(); it->Prev()) --n;
+    EXPECT_EQ(n, 0);
+    for (it->SeekToFirst(); it->Valid(); it->Next()) ++n;
+    return n;
+  };
+  EXPECT_EQ(count(nullptr), 20);
+  EXPECT_EQ(count(snapshot), 100);
+  db_->ReleaseSnapshot(snapshot);
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  EXPECT_EQ(count(nullptr), 20);
+}
+
+TEST_F(RangeDeleteTest, ATombstoneIsCutAtTheBoundsOfTheTablesThatItIsSpreadOver) {
+  options_.disable_auto_compaction = true;
+  Open();
+  for (int i = 0; i < 600; ++i) Put(Key(i), std::string(100, 'a'));
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  const Snapshot* snapshot = db_->GetSnapshot();  // keeps tombstone and data alive
+  DeleteRange(Key(50), Key(550));
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  for (int i = 0; i < 600; i += 60) Put(Key(i), "b");
+  db_->ReleaseSnapshot(snapshot);
+  // Compact a part only: its pieces of the tombstone must delete nothing elsewhere, and the others stay.
+  std::string begin = Key(200), end = Key(300);
+  ASSERT_TRUE(db_->CompactRange(0, &begin, &end).ok());
+  for (int i = 0; i < 600; ++i) {
+    std::string expected = i % 60 == 0 ? "b" : (i < 50 || i >= 550) ? std::string(100, 'a') : "-";
+    ASSERT_EQ(Get(Key(i)), expected) << i;
+  }
+}
+
+TEST_F(RangeDeleteTest, AWideDeletionDropsWholeTablesUnread) {
+  Open();
+  for (int i = 0; i < 3000; ++i) Put(Key(i), std::string(100, 'a'));
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  uint64_t files = db_->GetStats().families[0].levels[kNumLevels - 1].files;
+  ASSERT_GT(files, 5u);
+  DeleteRange(Key(0), Key(2990));
+  ASSERT_TRUE(db_->Flush().ok());
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_GT(db_->GetStats().files_deleted_whole, files / 2);
+  EXPECT_EQ(Get(Key(2989)), "-");
+  EXPECT_EQ(Get(Key(2990)), std::string(100, 'a'));
+}
+
+// A scan over a deleted span seeks past it instead of stepping through what lies below.
+TEST_F(RangeDeleteTest, AScanSkipsWhatADeletionHides) {
+  options_.disable_auto_compaction = true;
+  options_.memtable_bytes = 8 << 20;
+  Open();
+  for (int i = 0; i < 50000; ++i) Put(Key(i), "some value");
+  ASSERT_TRUE(db_->Flush().ok());
+  DeleteRange(Key(1), Key(49999));
+  for (bool flushed : {false, true}) {
+    if (flushed) {
+      ASSERT_TRUE(db_->Flush().ok());
+    }
+    DbStats before = db_->GetStats();
+    EXPECT_EQ(Scan(), Key(0) + "=some value " + Key(49999) + "=some value ");
+    EXPECT_EQ(ScanBack(), Key(49999) + "=some value " + Key(0) + "=some value ");
+    DbStats after = db_->GetStats();
+    uint64_t blocks =
+        after.block_cache_hits + after.block_cache_misses - before.block_cache_hits - before.block_cache_misses;
+    EXPECT_LT(blocks, 40u);
+  }
+}
+
+TEST_F(RangeDeleteTest, BoundsLimitAScanBothWays) {
+  Open();
+  for (int round = 0; round < 2; ++round) {
+    for (const char* key : {"a", "b", "c", "d", "e"}) Put(key, "1");
+    DeleteRange("c", "d");
+    ReadOptions options{.lower_bound = "b", .upper_bound = "e"};
+    EXPECT_EQ(Scan(options), "b=1 d=1 ");
+    EXPECT_EQ(ScanBack(options), "d=1 b=1 ");
+    auto it = db_->NewIterator(options, 0);
+    it->Seek("a");
+    ASSERT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), "b");
+    it->Prev();
+    EXPECT_FALSE(it->Valid());
+    it->SeekForPrev("z");
+    ASSERT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), "d");
+    it->Next();
+    EXPECT_FALSE(it->Valid());
+    it->SeekForPrev("c");
+    ASSERT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), "b");
+    it->Next();
+    ASSERT_TRUE(it->Valid());
+    EXPECT_EQ(it->key(), "d");
+    ASSERT_TRUE(db_->Flush().ok());
+  }
+}
+
+TEST_F(RangeDeleteTest, ManyVersionsOfOneKeyAreSteppedOverQuicklyAndRight) {
+  options_.memtable_bytes = 4 << 20;
+  Open();
+  Put("a", "1");
+  const Snapshot* old = nullptr;
+  for (int i = 0; i < 1000; ++i) {
+    Put("k", std::to_string(i));
+    if (i == 3) old = db_->GetSnapshot();
+  }
+  Put("z", "1");
+  EXPECT_EQ(Scan(), "a=1 k=999 z=1 ");
+  EXPECT_EQ(ScanBack(), "z=1 k=999 a=1 ");
+  EXPECT_EQ(Scan({.snapshot = old}), "a=1 k=3 ");
+  EXPECT_EQ(ScanBack({.snapshot = old}), "k=3 a=1 ");
+  db_->ReleaseSnapshot(old);
+}
+
+}  // namespace
+}  // namespace silt::lsm
