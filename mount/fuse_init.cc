@@ -1,4 +1,4 @@
-// What is agreed with the kernel when a mount begins, in one place. Measured effects: the table in mount/README.md.
+// What is agreed with the kernel when a mount begins, in one place. What it saves: mount/README.md.
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
