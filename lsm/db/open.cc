@@ -13,6 +13,8 @@ namespace {
 // that is opened and closed again and again does not gather them.
 constexpr size_t kManyWals = 4;
 
+constexpr int kReadOnlyRetries = 3;
+
 std::string ParentOf(const std::string& path) {
   size_t slash = path.find_last_of('/', path.find_last_not_of('/'));
   if (slash == std::string::npos) return ".";
@@ -52,7 +54,13 @@ Status DbImpl::Open() {
   bool create = false;
   SILT_RETURN_IF_ERROR(PrepareDirectory(&create));
   SILT_RETURN_IF_ERROR(RecoverVersions(create));
-  SILT_RETURN_IF_ERROR(RecoverWals());
+  Status status = RecoverWals();
+  // The owner of a store that is only read goes on working: files that were there may be obsolete by now.
+  for (int i = 0; i < kReadOnlyRetries && options_.read_only && !status.ok(); ++i) {
+    SILT_RETURN_IF_ERROR(RecoverVersions(create));
+    status = RecoverWals();
+  }
+  SILT_RETURN_IF_ERROR(status);
   if (!options_.read_only) {
     ballast_.Restore();
     StartThreads();
@@ -123,6 +131,7 @@ Status DbImpl::RecoverWals() {
     if (parsed->kind == FileKind::kWal) input.present.push_back(parsed->number);
   }
   active_ = {std::make_shared<MemTable>(), 0, 1};
+  immutables_.clear();
   auto recovered =
       ReplayWals(input, [this](FileNumber wal, std::string_view batch) { return ReplayIntoMemTables(wal, batch); });
   if (!recovered) return recovered.error();
