@@ -48,7 +48,9 @@ void SetBeingCompacted(const Compaction& compaction, bool running) {
   Mark(compaction, running, running ? compaction.output_level : -1);
 }
 
-void Quarantine(const Compaction& compaction) { Mark(compaction, true, kNumLevels); }
+void Quarantine(const Compaction& compaction) {
+  Mark(compaction, true, kNumLevels);
+}
 
 // What is free or nearly so comes first, then what the tree's shape needs, then what is only good to have.
 std::optional<Compaction> PickCompaction(const VersionRef& version, const Options& options,

@@ -83,7 +83,8 @@ std::string EncodeCurrent(FileNumber number) {
 
 Result<FileNumber> ReadCurrent(Storage* storage, const std::string& dir) {
   std::string path = JoinPath(dir, kCurrentName);
-  if (!storage->FileExists(path)) return Fail(Status::NotFound(path + ": missing; if there was a store, siltfs fsck --repair rebuilds it"));
+  if (!storage->FileExists(path))
+    return Fail(Status::NotFound(path + ": missing; if there was a store, siltfs fsck --repair rebuilds it"));
   auto text = ReadFileToString(storage, path);
   if (!text) return Fail(text.error());
   auto parsed = ParseFileName(std::string_view(*text).substr(0, text->find(' ')));

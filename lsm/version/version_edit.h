@@ -32,9 +32,9 @@ struct FileMeta {
 using FileRef = std::shared_ptr<const FileMeta>;
 
 struct VersionEdit {
-  std::optional<uint32_t> format_version;       // first record of each MANIFEST
-  std::vector<std::string> family_names;        // first record of each MANIFEST
-  std::optional<FileNumber> wal_number;         // WALs below this number are obsolete
+  std::optional<uint32_t> format_version;  // first record of each MANIFEST
+  std::vector<std::string> family_names;   // first record of each MANIFEST
+  std::optional<FileNumber> wal_number;    // WALs below this number are obsolete
   std::optional<FileNumber> next_file_number;
   std::optional<SequenceNumber> last_sequence;  // at the time of the edit; the WALs may know more
   struct NewFile {

@@ -110,6 +110,15 @@ TEST_F(PickerTest, RunsAreFilesThatShareAKey) {
   EXPECT_EQ(L0Runs(FamilyVersion()), 0);
 }
 
+TEST_F(PickerTest, AHullEndsWhereTheFarthestOfItsFilesEnds) {
+  Tree({{.level = 0, .smallest = "a", .largest = "m", .exclusive = true}, {0, "b", "m"}, {0, "m", "n"}});
+  Hull hull(*File(1));
+  EXPECT_FALSE(hull.Overlaps(Hull(*File(3))));
+  hull.Extend(*File(2));
+  EXPECT_TRUE(hull.Overlaps(Hull(*File(3))));
+  EXPECT_EQ(hull.smallest, "a");
+}
+
 TEST_F(PickerTest, LevelsAreSizedFromTheLastOneUpwards) {
   auto base = [&] { return ComputeLevelTargets(family(), options_, options_.families[0]).base_level; };
   Tree({});

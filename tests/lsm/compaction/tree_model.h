@@ -55,9 +55,6 @@ class TreeModel {
   uint64_t TombstonesLeft() const;
 
  private:
-  struct Lookup {
-    bool found = false;
-  };
   void Add(VersionEdit* edit, int level, ModelTable table);
   void Apply(const VersionEdit& edit);
   std::vector<std::vector<FileRef>> Sources() const;  // newest first
