@@ -56,7 +56,10 @@ Outcome Store::CommitRecord(LockedInode* locked, InodeRecord record, lsm::WriteB
 Outcome Store::MayGrow(uint64_t bytes) {
   if (read_only_) return Fail(EROFS);
   constexpr uint64_t kRecords = 512;  // keys and records that come with the bytes
-  if (!space_.Admit(bytes + kRecords)) return Fail(ENOSPC);
+  if (!space_.Admit(bytes + kRecords)) {
+    reclaimer_.Request();
+    return Fail(ENOSPC);
+  }
   return {};
 }
 

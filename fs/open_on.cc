@@ -111,7 +111,8 @@ Store::Store(std::unique_ptr<lsm::Db> db, const OpenOptions& options, const Supe
       numbers_(&records_, superblock),
       space_(std::move(probe), options.clock),
       data_(&records_, superblock.block_size),
-      timer_(&records_) {}
+      timer_(&records_),
+      reclaimer_(&records_) {}
 
 Store::~Store() {
   (void)Close();
@@ -125,6 +126,7 @@ void Store::Start() {
 
 lsm::Status Store::Close() {
   if (closed_.exchange(true)) return lsm::Status::Ok();
+  reclaimer_.Stop();
   timer_.Stop();
   lsm::Status synced = read_only_ ? lsm::Status::Ok() : db_->Sync(db_->LastSequence());
   lsm::Status closed = db_->Close();

@@ -21,6 +21,7 @@
 #include "fs/inode_table.h"
 #include "fs/lookup_counts.h"
 #include "fs/number_allocator.h"
+#include "fs/reclaimer.h"
 #include "fs/record_store.h"
 #include "fs/space.h"
 
@@ -179,6 +180,7 @@ class Store final : public Filesystem {
   SpaceGuard space_;
   FileData data_;
   CommitTimer timer_;
+  Reclaimer reclaimer_;
 };
 
 // Of a name in a directory: EINVAL or ENAMETOOLONG for what no entry may be called.

@@ -279,10 +279,23 @@ bool WalSet::IsLive(FileNumber number) const {
   return needed_.contains(number) || (current_ != nullptr && current_->writer->number() == number);
 }
 
+// A last record that says: everything before is durable. Without it, damage to what the last sync covered could not be
+// told from a torn tail.
+Status WalSet::Seal() {
+  SILT_RETURN_IF_ERROR(current_->writer->Sync());
+  Status marked = AppendTo(current_.get(), EncodePreviousDurable());
+  if (!marked.ok()) {
+    options_.log->Warning("{}: not sealed: {}", WalName(CurrentNumber()), marked.ToString());
+    return Status::Ok();  // the log is whole without
+  }
+  return current_->writer->Sync();
+}
+
 Status WalSet::Close() {
   if (current_ == nullptr) return Status::Ok();
   Status status = Sync(kMaxSequence);
   if (status.ok() && !current_->broken) {
+    status = Seal();
     // Gives back what was preallocated. Only a comfort: the log reads the same without.
     Status cut = current_->writer->file()->Truncate(current_->length);
     if (!cut.ok()) options_.log->Warning("{}: {}", WalName(CurrentNumber()), cut.ToString());

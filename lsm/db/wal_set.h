@@ -92,6 +92,7 @@ class WalSet {
   Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path);
   Status AppendTo(Wal* wal, std::string_view record);
   Status SyncWals(const std::vector<WalRef>& older, const WalRef& current);
+  Status Seal();
   void Recycle(FileNumber number, uint64_t length);
   void Poison(const Status& why);
 
