@@ -18,6 +18,8 @@ class ConcurrencyTest : public DbTest {
 // Every batch keeps "left" and "right" equal; so must every view of the store.
 TEST_F(ConcurrencyTest, EveryViewIsOfWholeBatches) {
   Open();
+  Put("left", "at first");
+  Put("right", "at first");
   constexpr int kWriters = 3;
   constexpr int kBatches = 400;
   std::atomic<int> writing{kWriters};
@@ -60,6 +62,7 @@ TEST_F(ConcurrencyTest, EveryViewIsOfWholeBatches) {
       auto it = db_->NewIterator({}, 0);
       it->SeekToFirst();
       std::string left = it->Valid() ? std::string(it->value()) : "";
+      expect(!left.empty());  // it is overwritten, never deleted
       if (it->Valid()) it->Next();
       expect((it->Valid() ? std::string(it->value()) : "") == left && it->status().ok());
       auto log = db_->NewIterator({}, 1);

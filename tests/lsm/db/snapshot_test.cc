@@ -1,0 +1,99 @@
+// Snapshots and scans go on seeing what they saw, whatever is overwritten, flushed, compacted or deleted meanwhile.
+#include <fmt/format.h>
+
+#include "tests/lsm/db/db_fixture.h"
+
+namespace silt::lsm {
+namespace {
+
+using SnapshotTest = DbTest;
+
+TEST_F(SnapshotTest, EachSeesTheNewestVersionOfItsTime) {
+  Open();
+  std::vector<const Snapshot*> snapshots;
+  for (int version = 0; version < 6; ++version) {
+    for (int i = 0; i < 50; ++i) {
+      if (version == 4) {
+        Delete(fmt::format("k{:02}", i));
+      } else {
+        Put(fmt::format("k{:02}", i), fmt::format("{}.{}", version, i));
+        Put(fmt::format("k{:02}", i), std::to_string(version));
+      }
+    }
+    snapshots.push_back(db_->GetSnapshot());
+    if (version % 2 == 1) {
+      ASSERT_TRUE(db_->Flush().ok());
+    }
+  }
+  auto check = [&] {
+    for (size_t version = 0; version < snapshots.size(); ++version) {
+      if (snapshots[version] == nullptr) continue;
+      std::string expected = version == 4 ? "-" : std::to_string(version);
+      for (const char* key : {"k00", "k27", "k49"}) ASSERT_EQ(Get(key, 0, snapshots[version]), expected) << version;
+      ASSERT_EQ(Scan({.snapshot = snapshots[version]}).empty(), version == 4);
+    }
+  };
+  check();
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  check();
+  EXPECT_GT(db_->GetStats().families[0].levels[kNumLevels - 1].entries, 250u);
+  for (size_t gone : {1, 3, 4, 0, 2, 5}) {
+    db_->ReleaseSnapshot(snapshots[gone]);
+    snapshots[gone] = nullptr;
+    Put("another", "one");
+    ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+    check();
+  }
+  EXPECT_EQ(Get("k00"), "5");
+  EXPECT_EQ(db_->GetStats().snapshots, 0u);
+}
+
+TEST_F(SnapshotTest, AScanKeepsItsTablesAndThenTheyAreDeleted) {
+  Open();
+  for (int i = 0; i < 1000; ++i) Put(fmt::format("k{:05}", i), "old");
+  ASSERT_TRUE(db_->Flush().ok());
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  auto it = db_->NewIterator({}, 0);
+  it->SeekToFirst();
+  for (int i = 0; i < 1000; ++i) Put(fmt::format("k{:05}", i), "new");
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  int seen = 0;
+  for (; it->Valid(); it->Next(), ++seen) ASSERT_EQ(it->value(), "old");
+  EXPECT_TRUE(it->status().ok());
+  EXPECT_EQ(seen, 1000);
+  size_t while_scanned = FilesEndingWith(".sst").size();
+  it.reset();
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_LT(FilesEndingWith(".sst").size(), while_scanned);
+  uint64_t live = 0;
+  for (const LevelStats& level : db_->GetStats().families[0].levels) live += level.files;
+  EXPECT_EQ(FilesEndingWith(".sst").size(), live);
+}
+
+TEST_F(SnapshotTest, ACheckpointIsAStoreOfItsOwn) {
+  Open();
+  for (int i = 0; i < 500; ++i) Put(fmt::format("k{:05}", i), "old", static_cast<FamilyId>(i % 2));
+  ASSERT_TRUE(db_->Checkpoint("/copy").ok());
+  EXPECT_EQ(db_->Checkpoint("/copy").code(), StatusCode::kInvalidArgument);
+  for (int i = 0; i < 500; ++i) Put(fmt::format("k{:05}", i), "new", static_cast<FamilyId>(i % 2));
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  Crash(3);  // it was durable when the call returned
+  for (const char* path : {"/copy", kStore}) {
+    Options options = options_;
+    options.create_if_missing = false;
+    auto db = Db::Open(options, path);
+    ASSERT_TRUE(db.has_value()) << db.error().ToString();
+    for (int i = 0; i < 500; ++i) {
+      PinnedValue value;
+      ASSERT_TRUE((*db)->Get({}, static_cast<FamilyId>(i % 2), fmt::format("k{:05}", i), &value).ok());
+      if (path != kStore) {
+        ASSERT_EQ(value.view(), "old");
+      }
+    }
+    ASSERT_TRUE((*db)->Put(0, "k00000", "mine").ok());
+    ASSERT_TRUE((*db)->Flush().ok());
+  }
+}
+
+}  // namespace
+}  // namespace silt::lsm
