@@ -1,7 +1,5 @@
 #include "fs/reclaimer.h"
 
-#include "fs/schema.h"
-
 namespace silt::fs {
 
 void Reclaimer::Request() {
@@ -36,9 +34,10 @@ void Reclaimer::Run() {
 
 void Reclaimer::Reclaim() {
   records_->Log(lsm::LogLevel::kInfo, "the disk is full: reclaiming deleted space");
-  lsm::Db& db = records_->db();
-  lsm::Status status = db.Flush();
-  if (status.ok()) status = db.CompactRange(schema::kData, nullptr, nullptr);
+  // Once the tombstones are in tables, compaction goes after them by itself, a few tables at a time. A compaction of
+  // everything at once would need more room than there is.
+  lsm::Status status = records_->db().Flush();
+  if (status.ok()) status = records_->db().WaitForBackgroundWork();
   if (!status.ok()) records_->Log(lsm::LogLevel::kWarning, "reclaiming deleted space: " + status.ToString());
 }
 

@@ -5,7 +5,8 @@
 namespace silt::fs {
 
 uint64_t SpaceGuard::Reserve(uint64_t total_bytes) {
-  return std::clamp<uint64_t>(total_bytes / 50, 4 << 20, 256 << 20);
+  // Room for one compaction into the base level (fs/open.cc scales that with the disk), half of it the engine's ballast.
+  return std::clamp<uint64_t>(total_bytes / 8, 4 << 20, 256 << 20);
 }
 
 lsm::Result<SpaceGuard::Space> SpaceGuard::LookLocked() {
