@@ -3,7 +3,8 @@
 #
 #   packaging/test.sh [release|asan|tsan]...      (default: all three)
 #
-# release  the program and the benchmarks, and every test on real mounts (label e2e)
+# release  the program and the benchmarks, and the tests on real mounts (label e2e) but those of minutes (label long:
+#          tests/e2e/run million memory bigfile build)
 # asan     every unit test, and the short tests on real mounts of names and calls, under AddressSanitizer and UBSan
 # tsan     the tests of threads (by their names), under ThreadSanitizer
 #
@@ -21,7 +22,7 @@ presets=("${@:-release}")
 [ $# -gt 0 ] || presets=(release asan tsan)
 
 # What ThreadSanitizer has something to see in.
-threaded_targets=(lsm_memtable_test lsm_table_test lsm_wal_test lsm_db_test fs_test)
+threaded_targets=(lsm_memtable_test lsm_table_test lsm_wal_test fs_test)
 threaded_tests='(oncurren|hread|tress|Beside|Timer|WriteQueue|TableCache|BlockCache)'
 
 passed=0
@@ -66,7 +67,7 @@ run_tests() {
 packaging/deps.sh build test || exit 1
 for preset in "${presets[@]}"; do
   case $preset in
-    release) build release siltfs kv_bench meta_bench && run_tests release -L e2e ;;
+    release) build release siltfs kv_bench meta_bench && run_tests release -L e2e -LE long ;;
     asan) build asan && run_tests asan -LE long -E '^e2e/(fio|full_disk|git|kill|native|sqlite|trees|user)$' ;;
     tsan) build tsan "${threaded_targets[@]}" && run_tests tsan -R "$threaded_tests" -E '(NOT_BUILT|^e2e/)' ;;
     *) echo "test.sh: unknown preset '$preset' (know: release, asan, tsan)" >&2; exit 2 ;;
