@@ -57,8 +57,9 @@ if [ "$(status_field mounted)" = true ] && [ "$(status_field mountpoint)" != "$m
   die "$store is mounted on $(status_field mountpoint) already (pid $(status_field pid)); siltfs umount $(status_field mountpoint)"
 fi
 if [ "$(status_field mounted)" != true ]; then
-  # A mount whose daemon died answers ENOTCONN; siltfs mount clears it away itself.
-  if mountpoint -q "$mountpoint" 2>/dev/null; then die "$mountpoint is in use by another mount"; fi
+  # What a dead daemon of this store left there is cleared away by siltfs mount.
+  source=$(findmnt -n -o SOURCE --mountpoint "$mountpoint" 2>/dev/null | tail -n 1) || true
+  if [ -n "$source" ] && [ "$source" != "$store" ]; then die "$mountpoint is in use by another mount"; fi
   if [ -d "$store" ] && [ -n "$(ls -A "$store")" ]; then
     : # siltfs mount says so if it is no store
   else
