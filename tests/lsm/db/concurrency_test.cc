@@ -150,6 +150,7 @@ TEST_F(ConcurrencyTest, CallersOfSyncShareOneFdatasync) {
   leader.join();
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(syncing, 2);
+  disk_->SetFaultHook({});
   EXPECT_EQ(db_->GetStats().durable_sequence, db_->LastSequence());
 }
 

@@ -66,7 +66,8 @@ TEST_F(SnapshotTest, AScanKeepsItsTablesAndThenTheyAreDeleted) {
   ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
   EXPECT_LT(FilesEndingWith(".sst").size(), while_scanned);
   uint64_t live = 0;
-  for (const LevelStats& level : db_->GetStats().families[0].levels) live += level.files;
+  DbStats stats = db_->GetStats();
+  for (const LevelStats& level : stats.families[0].levels) live += level.files;
   EXPECT_EQ(FilesEndingWith(".sst").size(), live);
 }
 
