@@ -33,6 +33,8 @@ def main():
 
     listed = subprocess.run([arguments.bench, "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
     engines = [line.split("=")[1] for line in listed if line.startswith("--engine=")]
+    if arguments.benchmarks != "fillsync":  # what the bare disk does is known for that one only
+        engines.remove("pwrite")
     rounds = []
     with tempfile.TemporaryDirectory(prefix="kv_compare-", dir=arguments.dir) as directory:
         for number in range(arguments.rounds):

@@ -8,6 +8,10 @@ namespace {
 
 constexpr size_t kPoolSize = 2;
 
+// How far a sync writes zeros ahead of a log that was not recycled, and how near the end of them the next stretch begins.
+constexpr uint64_t kWriteAhead = 1 << 20;
+constexpr uint64_t kWriteAheadMargin = 64 << 10;
+
 }  // namespace
 
 WalSet::WalSet(WalSetOptions options) : options_(std::move(options)) {}
@@ -32,8 +36,8 @@ Status WalSet::Start(const WalTail& tail) {
   return Status::Ok();
 }
 
-Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path) {
-  FileNumber old = 0;
+Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path, uint64_t* written) {
+  Spare old{};
   {
     std::lock_guard lock(mutex_);
     if (!pool_.empty()) {
@@ -41,10 +45,11 @@ Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path) 
       pool_.pop_back();
     }
   }
-  if (old != 0) {
-    auto file = options_.storage->ReuseWritableFile(JoinPath(options_.dir, WalName(old)), path);
+  if (old.number != 0) {
+    auto file = options_.storage->ReuseWritableFile(JoinPath(options_.dir, WalName(old.number)), path);
+    if (file) *written = old.written;
     if (file) return file;
-    options_.log->Warning("{}: not recycled: {}", WalName(old), file.error().ToString());
+    options_.log->Warning("{}: not recycled: {}", WalName(old.number), file.error().ToString());
   }
   auto file = options_.storage->NewWritableFile(path);
   if (!file) return file;
@@ -61,13 +66,16 @@ Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path) 
 Result<WalSet::WalRef> WalSet::Create() {
   FileNumber number = options_.new_number();
   std::string path = JoinPath(options_.dir, WalName(number));
-  auto file = OpenFile(path);
+  uint64_t written = 0;
+  auto file = OpenFile(path, &written);
   if (!file) return Fail(file.error());
   if (Status status = options_.storage->SyncDir(options_.dir); !status.ok()) {
     static_cast<void>(options_.storage->DeleteFile(path));
     return Fail(status);
   }
-  return std::make_shared<Wal>(std::make_unique<LogWriter>(std::move(*file), WalName(number), number));
+  auto wal = std::make_shared<Wal>(std::make_unique<LogWriter>(std::move(*file), WalName(number), number));
+  wal->written = written;
+  return wal;
 }
 
 Status WalSet::AppendTo(Wal* wal, std::string_view record) {
@@ -76,8 +84,9 @@ Status WalSet::AppendTo(Wal* wal, std::string_view record) {
   if (status.ok()) {
     wal->length = wal->writer->Size();
     options_.counters->wal_bytes.Add(record.size());
-  } else if (!wal->writer->undone()) {
-    wal->broken = true;
+  } else {
+    wal->written = std::min(wal->written, wal->writer->Size());  // the log was cut
+    if (!wal->writer->undone()) wal->broken = true;
   }
   return status;
 }
@@ -178,6 +187,22 @@ Status WalSet::Sync(SequenceNumber sequence) {
   return Status::Ok();
 }
 
+// A log on new blocks, preallocated or not, costs its host a journal commit each sync. So the first sync that comes near
+// the end of what was written before writes a stretch of zeros, and those that follow are pure overwrites, as they are
+// in a recycled log. Only a comfort: a log without reads the same.
+void WalSet::WriteAhead(Wal* wal) {
+  if (!options_.recycle) return;
+  std::lock_guard lock(wal->append_mutex);
+  uint64_t position = wal->writer->Size();
+  if (wal->broken || position + kWriteAheadMargin <= wal->written) return;
+  uint64_t begin = std::max(position, wal->written);
+  uint64_t end = std::min(position + kWriteAhead, options_.preallocate_bytes);
+  if (begin >= end) return;
+  Status status = wal->writer->file()->WriteZeros(begin, end);
+  if (!status.ok()) options_.log->Warning("{}: not written ahead: {}", WalName(wal->writer->number()), status.ToString());
+  wal->written = end;
+}
+
 Status WalSet::SyncWals(const std::vector<WalRef>& older, const WalRef& current) {
   for (const WalRef& wal : older) {
     options_.counters->wal_syncs.Add();
@@ -189,6 +214,7 @@ Status WalSet::SyncWals(const std::vector<WalRef>& older, const WalRef& current)
     if (!status.ok()) options_.log->Warning("{}: no marker: {}", WalName(current->writer->number()), status.ToString());
     current->promises_previous = status.ok();
   }
+  WriteAhead(current.get());
   options_.counters->wal_syncs.Add();
   return current->writer->Sync();
 }
@@ -228,22 +254,24 @@ void WalSet::Retire(FileNumber number, SequenceNumber flushed) {
   }
   for (auto& [old, wal] : obsolete) {
     uint64_t length = 0;
+    uint64_t written = 0;
     if (wal != nullptr) {
       length = wal->length;
+      written = std::max(length, wal->written);  // nobody appends any more
       Status status = wal->writer->Close();
       if (!status.ok()) options_.log->Warning("{}: {}", WalName(old), status.ToString());
     } else if (auto size = options_.storage->FileSize(JoinPath(options_.dir, WalName(old)))) {
       length = *size;
     }
-    Recycle(old, length);
+    Recycle(old, length, written);
   }
 }
 
-void WalSet::Recycle(FileNumber number, uint64_t length) {
+void WalSet::Recycle(FileNumber number, uint64_t length, uint64_t written) {
   if (options_.recycle && length <= 2 * options_.preallocate_bytes) {
     std::lock_guard lock(mutex_);
     if (pool_.size() < kPoolSize) {
-      pool_.push_back(number);
+      pool_.push_back({number, written});
       return;
     }
   }
@@ -301,7 +329,8 @@ Status WalSet::Close() {
     if (!cut.ok()) options_.log->Warning("{}: {}", WalName(CurrentNumber()), cut.ToString());
   }
   std::lock_guard lock(mutex_);
-  std::vector<FileNumber> spare = std::move(pool_);
+  std::vector<FileNumber> spare;
+  for (const Spare& file : std::exchange(pool_, {})) spare.push_back(file.number);
   if (prepared_ != nullptr) spare.push_back(prepared_->writer->number());
   prepared_ = nullptr;
   for (FileNumber number : spare) {

@@ -82,6 +82,7 @@ class WalSet {
     std::unique_ptr<LogWriter> writer;
     std::mutex append_mutex;                     // a marker of the syncing thread against the leader's records
     std::atomic<uint64_t> length{0};             // end of the last good record
+    uint64_t written = 0;  // guarded by append_mutex. The file's blocks below were written before, here or by an earlier log
     std::atomic<bool> broken{false};             // a failed append could not be undone
     std::atomic<bool> promises_previous{false};  // says that its predecessor is durable
   };
@@ -89,11 +90,13 @@ class WalSet {
 
   Result<WalRef> Create();
   Result<WalRef> TakeNext();
-  Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path);
+  // *written: bytes of the file that an earlier log wrote.
+  Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path, uint64_t* written);
   Status AppendTo(Wal* wal, std::string_view record);
   Status SyncWals(const std::vector<WalRef>& older, const WalRef& current);
+  void WriteAhead(Wal* wal);
   Status Seal();
-  void Recycle(FileNumber number, uint64_t length);
+  void Recycle(FileNumber number, uint64_t length, uint64_t written);
   void Poison(const Status& why);
 
   const WalSetOptions options_;
@@ -111,7 +114,11 @@ class WalSet {
   SequenceNumber durable_ = 0;
   std::deque<WalRef> unsynced_;          // older than current_, oldest first, not durable yet
   std::map<FileNumber, WalRef> needed_;  // older than current_; null: from an earlier run
-  std::vector<FileNumber> pool_;         // obsolete files, kept to be overwritten
+  struct Spare {
+    FileNumber number;
+    uint64_t written;  // bytes
+  };
+  std::vector<Spare> pool_;  // obsolete files, kept to be overwritten
   WalRef prepared_;
   bool creating_ = false;  // one at a time
   Status failure_;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -118,6 +119,16 @@ class PosixWritableFile final : public WritableFile {
     return Status::Ok();
   }
 
+  Status WriteZeros(uint64_t begin, uint64_t end) override {
+    static constexpr std::array<char, 256 << 10> kZeros{};
+    while (begin < end) {
+      auto n = static_cast<size_t>(std::min<uint64_t>(kZeros.size(), end - begin));
+      SILT_RETURN_IF_ERROR(WriteFully(fd_.get(), path_, begin, {kZeros.data(), n}));
+      begin += n;
+    }
+    return Status::Ok();
+  }
+
   uint64_t Position() const override { return position_.load(std::memory_order_acquire); }
 
   Status Close() override {
@@ -133,13 +144,7 @@ class PosixWritableFile final : public WritableFile {
   Status FillWithZeros(uint64_t size) {
     struct stat info {};
     if (::fstat(fd_.get(), &info) != 0) return ErrnoStatus("fstat", path_, errno);
-    const std::string zeros(256 << 10, '\0');
-    for (auto at = static_cast<uint64_t>(info.st_size); at < size;) {
-      auto n = static_cast<size_t>(std::min<uint64_t>(zeros.size(), size - at));
-      SILT_RETURN_IF_ERROR(WriteFully(fd_.get(), path_, at, std::string_view(zeros).substr(0, n)));
-      at += n;
-    }
-    return Status::Ok();
+    return WriteZeros(static_cast<uint64_t>(info.st_size), size);
   }
 
   UniqueFd fd_;

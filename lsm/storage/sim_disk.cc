@@ -266,6 +266,12 @@ Status SimStorage::Disk::Preallocate(const SimNodeRef& node, const std::string& 
   });
 }
 
+Status SimStorage::Disk::WriteZeros(const SimNodeRef& node, const std::string& path, uint64_t begin, uint64_t end) {
+  return Run({.op = SimOp::kPreallocate, .path = path, .offset = end}, [&](const SimFault*) {
+    return WriteLocked(node, path, begin, std::string(end > begin ? end - begin : 0, '\0'));
+  });
+}
+
 Status SimStorage::Disk::Sync(const SimNodeRef& node, const std::string& path) {
   return Run({.op = SimOp::kSync, .path = path}, [&](const SimFault* fault) {
     if (fault && fault->effect == SimFault::Effect::kDropped) {

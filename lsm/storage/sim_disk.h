@@ -47,6 +47,7 @@ class SimStorage::Disk {
                 std::atomic<uint64_t>* position);
   Status Truncate(const SimNodeRef& node, const std::string& path, uint64_t size, std::atomic<uint64_t>* position);
   Status Preallocate(const SimNodeRef& node, const std::string& path, uint64_t size);
+  Status WriteZeros(const SimNodeRef& node, const std::string& path, uint64_t begin, uint64_t end);
   Status Sync(const SimNodeRef& node, const std::string& path);
   Result<size_t> Read(const SimNodeRef& node, const std::string& path, uint64_t offset, std::span<char> out);
 

@@ -29,6 +29,10 @@ class SimWritableFile final : public WritableFile {
     SILT_RETURN_IF_ERROR(CheckOpen("fallocate"));
     return disk_->Preallocate(node_, path_, size);
   }
+  Status WriteZeros(uint64_t begin, uint64_t end) override {
+    SILT_RETURN_IF_ERROR(CheckOpen("pwrite"));
+    return disk_->WriteZeros(node_, path_, begin, end);
+  }
   uint64_t Position() const override { return position_; }
   Status Close() override {
     closed_ = true;

@@ -21,7 +21,7 @@ enum class SimOp : uint8_t {
   kReuse,   // ReuseWritableFile (a rename)
   kWrite,   // Append
   kTruncate,
-  kPreallocate,
+  kPreallocate,  // Preallocate, WriteZeros
   kSync,
   kRename,
   kLink,

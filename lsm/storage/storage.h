@@ -45,6 +45,10 @@ class WritableFile {
   // Reserves disk space for [0, size), so that appends below it do not fail for want of space; the file reads as zeros
   // there. kNoSpace when there is not enough.
   virtual Status Preallocate(uint64_t size) = 0;
+  // Overwrites [begin, end), which lies behind the append position, with zeros and leaves the position alone. Appends
+  // there then overwrite blocks that have been written before: once a Sync has covered the zeros, the Syncs of such
+  // appends have only data to write, and no metadata of the host.
+  virtual Status WriteZeros(uint64_t begin, uint64_t end) = 0;
   virtual uint64_t Position() const = 0;  // bytes appended; safe from any thread
   // Gives the descriptor back. Does not sync. Idempotent.
   virtual Status Close() = 0;

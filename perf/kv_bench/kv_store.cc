@@ -30,6 +30,7 @@ std::vector<std::string> Engines() {
 #ifdef SILT_BENCH_ROCKSDB
   engines.push_back("rocksdb");
 #endif
+  engines.push_back("pwrite");
   return engines;
 }
 
@@ -41,6 +42,7 @@ std::unique_ptr<KvStore> OpenStore(const std::string& engine, const StoreOptions
 #ifdef SILT_BENCH_ROCKSDB
   if (engine == "rocksdb") return OpenRocksDb(options);
 #endif
+  if (engine == "pwrite") return OpenPwrite(options);
   return nullptr;
 }
 

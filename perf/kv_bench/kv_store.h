@@ -74,13 +74,14 @@ class KvStore {
 // Bytes this process has handed to write calls so far: the same measure of written bytes for every engine.
 uint64_t BytesWrittenByProcess();
 
-// Opens (creating it if need be) the engine named "siltfs", "leveldb" or "rocksdb"; nullptr if it is not compiled in.
+// Opens (creating it if need be) the engine named "siltfs", "leveldb", "rocksdb" or "pwrite"; nullptr if it is not compiled in.
 std::unique_ptr<KvStore> OpenStore(const std::string& engine, const StoreOptions& options);
 // The engines that are compiled in.
 std::vector<std::string> Engines();
 
-// Defined in the engines' own files.
+// Defined in the engines' own files. "pwrite" is no engine: see pwrite_store.cc.
 std::unique_ptr<KvStore> OpenSiltfs(const StoreOptions& options);
+std::unique_ptr<KvStore> OpenPwrite(const StoreOptions& options);
 std::unique_ptr<KvStore> OpenLevelDb(const StoreOptions& options);
 std::unique_ptr<KvStore> OpenRocksDb(const StoreOptions& options);
 

@@ -58,6 +58,7 @@ class MemoryWriter final : public WritableFile {
     return Status::Ok();
   }
   Status Preallocate(uint64_t) override { return Status::Ok(); }
+    Status WriteZeros(uint64_t, uint64_t) override { return Status::Ok(); }
   uint64_t Position() const override { return file_->bytes.size(); }
   Status Close() override { return Status::Ok(); }
 

@@ -141,6 +141,7 @@ class NullFile final : public WritableFile {
     return Status::Ok();
   }
   Status Preallocate(uint64_t) override { return Status::Ok(); }
+  Status WriteZeros(uint64_t, uint64_t) override { return Status::Ok(); }
   uint64_t Position() const override { return position_; }
   Status Close() override { return Status::Ok(); }
 
