@@ -30,6 +30,8 @@ class Db {
   virtual ~Db() = default;
 
   // Applies the batch atomically. `sequence`, if not null, receives the batch's last sequence number.
+  // kInvalidArgument, and nothing is written: a family that the options do not name, a key and value of more than
+  // kMaxUserEntryBytes together, a batch of more than a WAL holds (almost 2 GiB).
   // kNoSpace leaves the store as it was and later calls may succeed. kReadOnly after a failure that could otherwise
   // leave a hole before later writes.
   virtual Status Write(const WriteOptions& options, const WriteBatch& batch, SequenceNumber* sequence = nullptr) = 0;
@@ -86,7 +88,8 @@ struct RepairReport {
 // to PATH/lost, never deleted.
 Result<RepairReport> Repair(const Options& options, const std::string& path);
 
-// True if the directory holds a store (has a CURRENT or a MANIFEST file).
+// True if the directory holds a store (has a CURRENT or a MANIFEST file), be it damaged, or one that a crash left while
+// it was being created: that one Open takes for none.
 bool StoreExists(const Options& options, const std::string& path);
 
 }  // namespace silt::lsm

@@ -22,7 +22,9 @@ enum class EntryKind : uint8_t { kDelete = 0, kPut = 1, kRangeDelete = 2 };
 
 inline constexpr int kNumLevels = 7;
 
-// Key and value of one entry together: what a table can hold. A write of more must be refused before it is logged.
+// Internal key and value of one entry together: what a table can hold.
 inline constexpr size_t kMaxEntryBytes = 256 << 20;
+// Key and value of one entry together: what a write may have (an internal key is longer by 8 bytes).
+inline constexpr size_t kMaxUserEntryBytes = kMaxEntryBytes - 8;
 
 }  // namespace silt::lsm

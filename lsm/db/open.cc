@@ -29,17 +29,29 @@ Status CheckOptions(const Options& options) {
   return Status::Ok();
 }
 
+bool HasFileOf(const std::vector<std::string>& names, FileKind kind) {
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+    auto parsed = ParseFileName(name);
+    return parsed && parsed->kind == kind;
+  });
+}
+
+// A crash while a store is created leaves a MANIFEST that no CURRENT names, and nothing else: no store yet. With tables or
+// WALs beside it, it is one that lost its CURRENT.
+bool WasCreated(Storage* storage, const std::string& dir) {
+  if (storage->FileExists(JoinPath(dir, kCurrentName))) return true;
+  auto names = storage->ListDir(dir);
+  return names && HasFileOf(*names, FileKind::kManifest) &&
+         (HasFileOf(*names, FileKind::kTable) || HasFileOf(*names, FileKind::kWal));
+}
+
 }  // namespace
 
 bool StoreExists(const Options& options, const std::string& path) {
   Storage* storage = options.storage != nullptr ? options.storage : Storage::Posix();
   if (storage->FileExists(JoinPath(path, kCurrentName))) return true;
   auto names = storage->ListDir(path);
-  if (!names) return false;
-  return std::any_of(names->begin(), names->end(), [](const std::string& name) {
-    auto parsed = ParseFileName(name);
-    return parsed && parsed->kind == FileKind::kManifest;
-  });
+  return names && HasFileOf(*names, FileKind::kManifest);
 }
 
 Result<std::unique_ptr<Db>> Db::Open(const Options& options, const std::string& path) {
@@ -70,7 +82,7 @@ Status DbImpl::Open() {
 }
 
 Status DbImpl::PrepareDirectory(bool* create) {
-  bool exists = StoreExists(options_, dir_);
+  bool exists = WasCreated(storage_, dir_);
   if (exists && options_.error_if_exists) return Status::InvalidArgument(dir_ + ": there is a store already");
   if (!exists && (!options_.create_if_missing || options_.read_only)) {
     return Status::NotFound(dir_ + ": there is no store");
@@ -85,22 +97,12 @@ Status DbImpl::PrepareDirectory(bool* create) {
   auto lock = storage_->LockFile(JoinPath(dir_, kLockName), options_.lock_description);
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
-  *create = !StoreExists(options_, dir_);  // now that nobody else can make one
+  *create = !WasCreated(storage_, dir_);  // now that nobody else can make one
   return Status::Ok();
 }
 
-// A crash while a store was being created leaves a MANIFEST that no CURRENT names, and nothing else.
 Status DbImpl::RecoverVersions(bool create) {
   if (create) SILT_RETURN_IF_ERROR(versions_.CreateNew());
-  Status status = versions_.Recover();
-  if (!status.IsNotFound() || !options_.create_if_missing || options_.read_only) return status;
-  auto names = storage_->ListDir(dir_);
-  if (!names) return names.error();
-  for (const std::string& name : *names) {
-    auto parsed = ParseFileName(name);
-    if (parsed && (parsed->kind == FileKind::kTable || parsed->kind == FileKind::kWal)) return status;
-  }
-  SILT_RETURN_IF_ERROR(versions_.CreateNew());
   return versions_.Recover();
 }
 

@@ -109,7 +109,8 @@ class Repairer {
     next_number_ = std::max(next_number_, listed_next_file_);
     bool complete = std::all_of(listed_.places().begin(), listed_.places().end(),
                                 [&](const auto& listed) { return tables_.contains(listed.first); });
-    // A MANIFEST that lost its last records may still end where a record ends.
+    // A MANIFEST that lost its last records may still end where a record ends. Unlisted tables with smaller numbers are
+    // obsolete ones that were not deleted yet: what they held may have been deleted since, and must not come back.
     bool current_to_the_end = std::none_of(tables_.begin(), tables_.end(), [&](FileNumber number) {
       return number >= listed_next_file_ && listed_.Find(number) == nullptr;
     });
@@ -142,7 +143,7 @@ class Repairer {
           listed_.Apply(edit);
           wal_number_ = std::max(wal_number_, edit.wal_number.value_or(0));
           last_sequence_ = std::max(last_sequence_, edit.last_sequence.value_or(0));
-          next_number_ = std::max(next_number_, edit.next_file_number.value_or(0));
+          listed_next_file_ = std::max(listed_next_file_, edit.next_file_number.value_or(0));
         });
     if (!bad.ok()) return bad;
     if (status.ok() && !*read) {
@@ -266,7 +267,7 @@ class Repairer {
   LiveFiles listed_;  // by what could be read of the old MANIFEST
   bool trusted_ = false;
   FileNumber wal_number_ = 0;
-  FileNumber listed_next_file_ = 0;
+  FileNumber listed_next_file_ = 0;  // no table that the MANIFEST ever listed has this number or a larger one
   SequenceNumber last_sequence_ = 0;
   std::vector<std::string> damaged_;  // to be put aside
   std::vector<FileNumber> written_;   // tables

@@ -15,12 +15,19 @@ constexpr uint64_t kMaxWalBytes = kMaxLogFileSize - (kMaxLogFileSize >> 8);
 Status DbImpl::CheckRecord(std::string_view record, uint64_t* user_bytes) const {
   size_t families = options_.families.size();
   bool known = true;
+  size_t largest = 0;
   Status status = WriteBatch::Decode(
       record, [&](SequenceNumber, EntryKind, FamilyId family, std::string_view key, std::string_view value) {
         known = known && family < families;
+        largest = std::max(largest, key.size() + value.size());
         *user_bytes += key.size() + value.size();
       });
   if (status.ok() && !known) status = Status::Corruption("batch: unknown family");
+  // No table could hold it, so that it must not even be logged.
+  if (status.ok() && largest > kMaxUserEntryBytes) {
+    status = Status::Corruption(
+        fmt::format("batch: a key and value of {} bytes; {} is the most", largest, kMaxUserEntryBytes));
+  }
   return status;
 }
 

@@ -83,6 +83,21 @@ TEST_F(DbTest, RefusesAnUnknownFamilyBeforeAnythingIsLogged) {
   EXPECT_EQ(db_->Get({}, 2, "a", &value).code(), StatusCode::kInvalidArgument);
 }
 
+// Logged, it could never be flushed, and the store would be stuck for ever.
+TEST_F(DbTest, RefusesAnEntryThatNoTableCouldHoldBeforeAnythingIsLogged) {
+  Open();
+  std::string half(kMaxUserEntryBytes / 2, 'v');
+  WriteBatch batch;
+  batch.Put(0, "k", half, half);  // one byte too many
+  uint64_t writes = disk_->OperationCount(SimOp::kWrite);
+  Status status = db_->Write({}, batch);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("268435449 bytes"), std::string::npos) << status.message();
+  EXPECT_EQ(disk_->OperationCount(SimOp::kWrite), writes);
+  EXPECT_EQ(db_->LastSequence(), 0u);
+  EXPECT_EQ(Get("k"), "-");
+}
+
 TEST_F(DbTest, SequenceNumbersCountOperations) {
   Open();
   WriteBatch batch;

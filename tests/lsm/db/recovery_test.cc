@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "lsm/filenames.h"
 #include "tests/lsm/db/crash_workload.h"
@@ -157,6 +158,66 @@ TEST_F(RecoveryTest, WhatWasRecoveredIsDurableBeforeWhatFollowsIt) {
       ASSERT_TRUE((*db)->Get({}, 0, key, &value).ok()) << key << ", seed " << seed;
     }
   }
+}
+
+// At every moment of making a store, whatever the power cut keeps: there is none, or an empty one.
+TEST_F(RecoveryTest, ACrashWhileAStoreIsCreatedLeavesOneThatCanBeCreated) {
+  std::set<std::string> kinds;
+  for (uint64_t at = 0;; ++at) {
+    auto disk = std::make_unique<SimStorage>();
+    options_.storage = disk.get();
+    disk->CutPowerAt(at);
+    bool done = Db::Open(options_, kStore).has_value() && !disk->PowerIsOff();
+    disk->CutPower();
+    for (uint64_t seed = 0; seed < 6; ++seed) {
+      auto after = disk->CrashClone(seed);
+      options_.storage = after.get();
+      options_.create_if_missing = false;
+      auto existing = Db::Open(options_, kStore);
+      ASSERT_TRUE(existing.has_value() || existing.error().IsNotFound()) << existing.error().ToString();
+      bool exists = existing.has_value();
+      EXPECT_TRUE(StoreExists(options_, kStore) || !exists);
+      existing = {};
+      options_.create_if_missing = true;
+      options_.error_if_exists = true;
+      auto made = Db::Open(options_, kStore);
+      EXPECT_EQ(made.has_value(), !exists) << "power cut at operation " << at << ", seed " << seed;
+      options_.error_if_exists = false;
+      made = {};
+      auto db = Db::Open(options_, kStore);
+      ASSERT_TRUE(db.has_value()) << db.error().ToString();
+      EXPECT_TRUE((*db)->Put(0, "a", "1").ok() && (*db)->Flush().ok());
+      kinds.insert(exists ? "a store" : "none");
+    }
+    if (done) break;
+  }
+  EXPECT_EQ(kinds.size(), 2u);
+}
+
+TEST_F(RecoveryTest, AManifestWithoutCurrentIsNoStoreYet) {
+  ASSERT_TRUE(disk_->CreateDir(kStore).ok());
+  ASSERT_TRUE(disk_->NewWritableFile("/store/MANIFEST-000001").has_value());
+  options_.create_if_missing = false;
+  EXPECT_TRUE(TryOpen().IsNotFound());
+  options_.create_if_missing = options_.error_if_exists = true;
+  ASSERT_TRUE(TryOpen().ok());
+  Put("a", "1");
+  options_.error_if_exists = false;
+  Reopen();
+  EXPECT_EQ(Get("a"), "1");
+}
+
+TEST_F(RecoveryTest, AStoreThatLostItsCurrentIsNotCreatedAnew) {
+  Open();
+  Put("a", "1");
+  db_.reset();
+  ASSERT_TRUE(disk_->DeleteFile("/store/CURRENT").ok());
+  Status status = TryOpen();
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.message().find("CURRENT"), std::string::npos) << status.message();
+  ASSERT_TRUE(Repair(options_, kStore).has_value());
+  Open();
+  EXPECT_EQ(Get("a"), "1");
 }
 
 TEST_F(RecoveryTest, LeftoversOfInterruptedWorkAreSwept) {

@@ -277,6 +277,26 @@ TEST_F(RepairTest, ValuesThatLookLikeBlockHandlesSurviveWithoutTheIndex) {
   EXPECT_EQ(right, kKeys);
 }
 
+// With one entry a block, every value is a well-formed handle of bytes before its block: only that it leads into the
+// middle of blocks that are known tells it from an index. And the index itself, which follows, is not taken for data.
+TEST_F(RepairTest, WithoutItsEndATablesDataIsToldFromItsIndexByWhereTheHandlesLead) {
+  options_.families[0].filter_bits_per_key = 0;  // a filter lies between, and ends the search
+  options_.families[0].block_bytes = 1;
+  options_.families[0].compression = Compression::kNone;
+  Open();
+  for (uint32_t i = 0; i < kKeys; ++i) Put(Key(i), "\x05\x03");
+  ASSERT_TRUE(db_->Flush().ok());
+  db_.reset();
+  for (const std::string& table : FilesEndingWith(".sst")) {
+    ASSERT_TRUE(disk_->Overwrite(table, *disk_->FileSize(table) - 100, std::string(100, '\0')).ok());
+  }
+  MustRepair();
+  Open();
+  State found = Read(0);
+  EXPECT_EQ(found.size(), kKeys);
+  for (const auto& [key, value] : found) EXPECT_EQ(value, "\x05\x03") << key;
+}
+
 // The separator of this block in the index is its key itself, so that only the value tells the index from data.
 TEST_F(RepairTest, AnIndexBlockIsNotTakenForTheDataThatIsLost) {
   options_.families[0].filter_bits_per_key = 0;  // a filter lies between, and ends the search
@@ -314,6 +334,55 @@ TEST_F(RepairTest, TablesAreMergedByEntryAndNotRankedByTheirNewestOne) {
   EXPECT_EQ(Get("m"), "new");
   EXPECT_EQ(Get("z"), "new");
   EXPECT_EQ(Get("a"), "old");
+}
+
+// Obsolete tables that a killed process left lying about are no part of the store, and the MANIFEST knows it.
+TEST_F(RepairTest, WhatACompactionReplacedDoesNotComeBack) {
+  options_.disable_auto_compaction = true;
+  Open();
+  Put("a", "1");
+  Put("b", "1");
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  std::string old = OnlyFile(".sst");
+  Delete("a");
+  disk_->SetFaultHook([&](const SimOperation& op) -> std::optional<SimFault> {
+    if (op.op != SimOp::kDelete || op.path != old) return std::nullopt;
+    return SimFault{Status::IoError("killed before")};
+  });
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  Kill();
+  ASSERT_EQ(FilesEndingWith(".sst").size(), 2u) << "the old one and the new one";
+  RepairReport report = MustRepair();
+  EXPECT_TRUE(report.notes.empty()) << report.notes[0];
+  Open();
+  EXPECT_EQ(Scan(), "b=1 ");
+}
+
+// A crash during a roll-over leaves a newer MANIFEST that CURRENT does not name yet.
+TEST_F(RepairTest, CurrentSaysWhichManifestCounts) {
+  MakeStore(20);
+  ASSERT_TRUE(disk_->NewWritableFile("/store/MANIFEST-000900").has_value());
+  RepairReport report = MustRepair();
+  EXPECT_TRUE(report.notes.empty()) << report.notes[0];
+  EXPECT_TRUE(report.moved_aside.empty());
+  ExpectEverything();
+}
+
+// A damaged file is in lost/ and nowhere else, so that a second repair has nothing to do.
+TEST_F(RepairTest, ADamagedOriginalIsNotFoundAgain) {
+  MakeStore(21);
+  std::string table = FilesEndingWith(".sst")[0];
+  std::string manifest = OnlyFile("/MANIFEST");
+  ASSERT_TRUE(disk_->FlipBit(table, 10, 1).ok());
+  ASSERT_TRUE(disk_->FlipBit(manifest, 60, 1).ok());
+  RepairReport first = MustRepair();
+  EXPECT_EQ(first.moved_aside.size(), 2u);
+  EXPECT_FALSE(disk_->FileExists(table));
+  EXPECT_FALSE(disk_->FileExists(manifest));
+  RepairReport second = MustRepair();
+  EXPECT_TRUE(second.moved_aside.empty());
+  EXPECT_TRUE(second.notes.empty()) << second.notes[0];
 }
 
 TEST_F(RepairTest, AMissingTableIsNamed) {

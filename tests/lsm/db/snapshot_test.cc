@@ -48,6 +48,27 @@ TEST_F(SnapshotTest, EachSeesTheNewestVersionOfItsTime) {
   EXPECT_EQ(db_->GetStats().snapshots, 0u);
 }
 
+// Nobody writes any more: it is the release that makes the deletions worth compacting.
+TEST_F(SnapshotTest, ReleasingTheLastOneLetsCompactionReclaimWhatItHeld) {
+  Open();
+  for (int i = 0; i < 500; ++i) Put(fmt::format("k{:04}", i), std::string(100, 'v'));
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  const Snapshot* snapshot = db_->GetSnapshot();
+  for (int i = 0; i < 500; ++i) Delete(fmt::format("k{:04}", i));
+  ASSERT_TRUE(db_->Flush().ok());
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  auto entries = [&] {
+    uint64_t sum = 0;
+    for (const LevelStats& level : db_->GetStats().families[0].levels) sum += level.entries;
+    return sum;
+  };
+  EXPECT_GE(entries(), 1000u);
+  EXPECT_EQ(Get("k0100", 0, snapshot), std::string(100, 'v'));
+  db_->ReleaseSnapshot(snapshot);
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_EQ(entries(), 0u);
+}
+
 TEST_F(SnapshotTest, AScanKeepsItsTablesAndThenTheyAreDeleted) {
   Open();
   for (int i = 0; i < 1000; ++i) Put(fmt::format("k{:05}", i), "old");
