@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "lsm/memtable/arena.h"
-#include "lsm/memtable/skiplist.h"
+#include "lsm/memtable/memtable_index.h"
 
 namespace silt::lsm {
 namespace {
@@ -15,31 +15,43 @@ class MemTableIterator final : public InternalIterator {
  public:
   MemTableIterator(const MemTableIndex* index, FamilyId family) : index_(index), family_(family) {}
 
-  bool Valid() const override { return node_ != nullptr; }
+  bool Valid() const override { return position_.node() != nullptr; }
   void SeekToFirst() override { Land(index_->FindGreaterOrEqual({family_, {}, kFirstTrailer})); }
   void SeekToLast() override { Land(index_->FindLess({static_cast<FamilyId>(family_ + 1), {}, kFirstTrailer})); }
   void Seek(std::string_view internal_key) override { Land(index_->FindGreaterOrEqual(KeyOf(internal_key))); }
   void SeekForPrev(std::string_view internal_key) override {
     MemKey key = KeyOf(internal_key);
-    const MemNode* node = index_->FindGreaterOrEqual(key);
-    bool exact = node != nullptr && CompareNode(*node, key) == 0;
-    Land(exact ? node : index_->FindLess(key));
+    MemTableIndex::Position position = index_->FindGreaterOrEqual(key);
+    bool exact = position.node() != nullptr && CompareNode(*position.node(), key) == 0;
+    Land(exact ? position : index_->FindLess(key));
   }
-  void Next() override { Land(node_->Next(0)); }
-  void Prev() override { Land(index_->FindLess(node_->key())); }
-  std::string_view key() const override { return node_->internal_key(); }
-  std::string_view value() const override { return node_->value(); }
+  void Next() override {
+    index_->Next(&position_);
+    StayInFamily();
+  }
+  void Prev() override {
+    index_->Prev(&position_);
+    StayInFamily();
+  }
+  std::string_view key() const override { return position_.node()->internal_key(); }
+  std::string_view value() const override { return position_.node()->value(); }
   Status status() const override { return Status::Ok(); }
 
  private:
   MemKey KeyOf(std::string_view internal_key) const {
     return {family_, ExtractUserKey(internal_key), ExtractTrailer(internal_key)};
   }
-  void Land(const MemNode* node) { node_ = node != nullptr && node->family() == family_ ? node : nullptr; }
+  void Land(const MemTableIndex::Position& position) {
+    position_ = position;
+    StayInFamily();
+  }
+  void StayInFamily() {
+    if (Valid() && position_.node()->family() != family_) position_ = {};
+  }
 
   const MemTableIndex* index_;
   FamilyId family_;
-  const MemNode* node_ = nullptr;
+  MemTableIndex::Position position_;
 };
 
 }  // namespace
@@ -68,7 +80,7 @@ void MemTable::Add(SequenceNumber sequence, EntryKind kind, FamilyId family, std
 
 Status MemTable::AddBatch(std::string_view batch) {
   if (batch.size() > std::numeric_limits<uint32_t>::max()) {
-    return Status::InvalidArgument("batch: larger than 4 GiB");  // the skiplist's sizes have 32 bits
+    return Status::InvalidArgument("batch: larger than 4 GiB");  // an entry's sizes have 32 bits
   }
   return WriteBatch::Decode(batch,
                             [this](SequenceNumber sequence, EntryKind kind, FamilyId family, std::string_view key,
@@ -77,7 +89,7 @@ Status MemTable::AddBatch(std::string_view batch) {
 
 MemTable::Lookup MemTable::Get(FamilyId family, std::string_view key, SequenceNumber snapshot, std::string_view* value,
                                SequenceNumber* sequence) const {
-  const MemNode* node = index_->FindGreaterOrEqual({family, key, SeekTrailer(snapshot)});
+  const MemNode* node = index_->FindGreaterOrEqual({family, key, SeekTrailer(snapshot)}).node();
   bool found = node != nullptr && node->family() == family && node->user_key() == key;
   SequenceNumber entry = found ? node->trailer() >> 8 : 0;
   SequenceNumber covering = range_tombstones_[family].CoveringSequence(key, snapshot);

@@ -1,4 +1,4 @@
-// The newest writes, in memory and in order: a skiplist over an arena, shared by all families (the family id is the
+// The newest writes, in memory and in order: a tree in an arena, shared by all families (the family id is the
 // first byte of the stored key), with each family's range tombstones beside it.
 #pragma once
 
@@ -15,7 +15,7 @@
 namespace silt::lsm {
 
 class Arena;
-class MemTableIndex;  // the skiplist
+class MemTableIndex;
 
 // One writer at a time (the caller's business); readers may run beside it without locks. Entries are never removed.
 class MemTable {
