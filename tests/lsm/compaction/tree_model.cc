@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 namespace silt::lsm::testing {
 namespace {
@@ -194,8 +196,9 @@ std::vector<std::vector<FileRef>> TreeModel::Sources() const {
 }
 
 // As the engine reads: the first source that knows the key decides.
-bool TreeModel::Read(const std::string& key, SequenceNumber snapshot, SequenceNumber* sequence) const {
-  for (const std::vector<FileRef>& source : Sources()) {
+bool TreeModel::Read(const std::vector<std::vector<FileRef>>& sources, const std::string& key, SequenceNumber snapshot,
+                     SequenceNumber* sequence) const {
+  for (const std::vector<FileRef>& source : sources) {
     for (const FileRef& file : source) {
       if (!FileContains(*file, key)) continue;
       const ModelTable& table = tables_.at(file->number);
@@ -222,27 +225,35 @@ bool TreeModel::Expected(const std::string& key, SequenceNumber snapshot, Sequen
 }
 
 void TreeModel::CheckContents() const {
+  const std::vector<std::vector<FileRef>> sources = Sources();
   for (const auto& [key, versions] : history_) {
     for (SequenceNumber snapshot : {oldest_snapshot_, last_sequence_}) {
       SequenceNumber got = 0;
       SequenceNumber want = 0;
-      bool found = Read(key, snapshot, &got);
+      bool found = Read(sources, key, snapshot, &got);
       ASSERT_EQ(found, Expected(key, snapshot, &want)) << key << " at " << snapshot;
       if (!found) continue;
       ASSERT_EQ(got, want) << key << " at " << snapshot;
     }
-    SequenceNumber above = kMaxSequence;
-    for (const std::vector<FileRef>& source : Sources()) {
-      SequenceNumber oldest = above;
-      for (const FileRef& file : source) {
-        for (const ModelEntry& entry : tables_.at(file->number).entries) {
-          if (entry.key != key) continue;
-          ASSERT_LT(entry.sequence, above) << key << " is newer below than above";
-          oldest = std::min(oldest, entry.sequence);
-        }
+  }
+  CheckOrder(sources);
+}
+
+// Of each key, every source holds only older versions than all sources above it.
+void TreeModel::CheckOrder(const std::vector<std::vector<FileRef>>& sources) const {
+  std::unordered_map<std::string_view, SequenceNumber> oldest_above;
+  for (const std::vector<FileRef>& source : sources) {
+    std::unordered_map<std::string_view, SequenceNumber> oldest;
+    for (const FileRef& file : source) {
+      for (const ModelEntry& entry : tables_.at(file->number).entries) {
+        auto above = oldest_above.find(entry.key);
+        ASSERT_TRUE(above == oldest_above.end() || entry.sequence < above->second)
+            << entry.key << " is newer below than above";
+        SequenceNumber& least = oldest.try_emplace(entry.key, entry.sequence).first->second;
+        least = std::min(least, entry.sequence);
       }
-      above = oldest;
     }
+    for (const auto& [key, sequence] : oldest) oldest_above[key] = sequence;
   }
 }
 

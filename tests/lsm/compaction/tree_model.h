@@ -58,7 +58,9 @@ class TreeModel {
   void Add(VersionEdit* edit, int level, ModelTable table);
   void Apply(const VersionEdit& edit);
   std::vector<std::vector<FileRef>> Sources() const;  // newest first
-  bool Read(const std::string& key, SequenceNumber snapshot, SequenceNumber* sequence) const;
+  bool Read(const std::vector<std::vector<FileRef>>& sources, const std::string& key, SequenceNumber snapshot,
+            SequenceNumber* sequence) const;
+  void CheckOrder(const std::vector<std::vector<FileRef>>& sources) const;
   bool Expected(const std::string& key, SequenceNumber snapshot, SequenceNumber* sequence) const;
   ModelTable Merge(const Compaction& compaction) const;
   std::vector<ModelTable> Cut(ModelTable merged);

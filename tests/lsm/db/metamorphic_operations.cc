@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace silt::lsm::metamorphic {
 namespace {
 
@@ -21,6 +23,7 @@ class Generator {
         operations.push_back(scan);
       }
     }
+    for (size_t i = 0; i < operations.size(); ++i) operations[i].id = i;
     return operations;
   }
 
@@ -162,6 +165,45 @@ class Generator {
 
 std::vector<Operation> MakeOperations(uint64_t seed, size_t count) {
   return Generator(seed).Make(count);
+}
+
+std::vector<Operation> SoundPart(const std::vector<Operation>& operations) {
+  std::array<bool, kSnapshots> snapshots{};
+  std::array<bool, kCursors> cursors{};
+  std::array<bool, kPins> pins{};
+  // Whether the slot is as the operation needs it, and then as it leaves it.
+  auto turn = [](bool* held, bool from, bool to) { return std::exchange(*held, *held == from ? to : *held) == from; };
+  auto fits = [&](const Operation& operation) {
+    if (operation.snapshot && !snapshots[*operation.snapshot]) return false;
+    switch (operation.kind) {
+      case Kind::kSnapshot:
+        return turn(&snapshots[operation.slot], false, true);
+      case Kind::kRelease:
+        return turn(&snapshots[operation.slot], true, false);
+      case Kind::kCursorOpen:
+        return turn(&cursors[operation.slot], false, true);
+      case Kind::kCursorStep:
+        return cursors[operation.slot];
+      case Kind::kCursorClose:
+        return turn(&cursors[operation.slot], true, false);
+      case Kind::kPin:
+        return turn(&pins[operation.slot], false, true);
+      case Kind::kUnpin:
+        return turn(&pins[operation.slot], true, false);
+      case Kind::kBarrier:
+        snapshots = {};
+        cursors = {};
+        pins = {};
+        return true;
+      default:
+        return true;
+    }
+  };
+  std::vector<Operation> sound;
+  for (const Operation& operation : operations) {
+    if (fits(operation)) sound.push_back(operation);
+  }
+  return sound;
 }
 
 std::string Brief(std::string_view bytes) {

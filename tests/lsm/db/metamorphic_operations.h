@@ -70,10 +70,15 @@ struct Operation {
   bool backward = false;
   size_t limit = 0;
   Step step = Step::kFirst;
+  uint64_t id = 0;  // its place in the whole sequence
 };
 
 // The same seed gives the same operations. They are sound: what they read at, move or drop is held at that time.
+// They end with a barrier and a scan of each family both ways.
 std::vector<Operation> MakeOperations(uint64_t seed, size_t count);
+inline constexpr size_t kClosingOperations = 1 + 2 * kFamilies;
+// Without those that, since others were left out, would read at, move or drop what is not held, or take what is.
+std::vector<Operation> SoundPart(const std::vector<Operation>& operations);
 
 // ---- What an operation gives, as text ----
 

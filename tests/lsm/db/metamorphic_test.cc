@@ -1,28 +1,26 @@
 // The same random operations under randomly drawn engine options must read the same. The history that a simple model
-// (a sorted map for each moment) gives is the reference; each configuration replays the operations with its own options
-// and its own maintenance between them (flushes, compactions, reopens, power cuts after a sync). Idea: Pebble's
-// metamorphic test.
+// (a sorted map for each moment) gives is the reference; each configuration replays the operations with its own options,
+// threads and maintenance between them (flushes, compactions, reopens, read-only opens, checkpoints, power cuts after a
+// sync). Idea: Pebble's metamorphic test.
 //
-// SILT_SEED=n replays one operation sequence, SILT_META_CONFIG=n one configuration of it, SILT_META_OPS=n its length,
-// SILT_META_SEEDS=n and SILT_META_CONFIGS=n how many of each; a failure prints what to set.
+//   SILT_SEED=n          replays one operation sequence      SILT_META_SEEDS=n     how many sequences (from seed 1 on)
+//   SILT_META_CONFIG=n   one configuration of it             SILT_META_CONFIGS=n   how many configurations of each
+//   SILT_META_OPS=n      its length                          SILT_META_MINUTES=n   ever new seeds, for so long
+//   SILT_META_SHRINK=1   with SILT_SEED and SILT_META_CONFIG: leaves operations out for as long as it still fails, and
+//                        prints those that are left
+// A failure prints the command that shrinks it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <array>
-#include <atomic>
+#include <chrono>
 #include <cstdlib>
-#include <memory>
 #include <optional>
-#include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "lsm/db.h"
-#include "lsm/storage/sim_storage.h"
 #include "tests/lsm/db/metamorphic_model.h"
 #include "tests/lsm/db/metamorphic_operations.h"
+#include "tests/lsm/db/metamorphic_subject.h"
 
 namespace silt::lsm::metamorphic {
 namespace {
@@ -32,378 +30,105 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   return value != nullptr ? std::strtoull(value, nullptr, 10) : otherwise;
 }
 
-// ---- A configuration ----
-
-// Sleeping is skipped: backpressure delays would make tiny memtables very slow.
-class ImpatientClock final : public Clock {
- public:
-  uint64_t MonotonicMicros() override { return System()->MonotonicMicros() + slept_.load(); }
-  uint64_t UnixSeconds() override { return System()->UnixSeconds(); }
-  void SleepMicros(uint64_t micros) override {
-    slept_ += micros;
-    std::this_thread::yield();
-  }
-
- private:
-  std::atomic<uint64_t> slept_{0};
-};
-
-FamilyOptions DrawFamily(Random* random, int index) {
-  FamilyOptions family{.name = fmt::format("f{}", index)};
-  family.block_bytes = random->Pick<size_t>({1, 100, 1000, 8 << 10, 64 << 10});
-  family.restart_interval = random->Pick({1, 2, 5, 16, 64});
-  family.filter_bits_per_key = random->Pick({0, 1, 10, 20});
-  family.filter_last_level = random->OneIn(2);
-  auto compression = [&] { return random->Pick({Compression::kNone, Compression::kSnappy, Compression::kZstd}); };
-  family.compression = compression();
-  family.last_level_compression = compression();
-  family.target_file_bytes = random->Pick<uint64_t>({1, 4 << 10, 100 << 10, 32 << 20});
-  family.base_level_bytes = random->Pick<uint64_t>({4 << 10, 64 << 10, 128 << 20});
-  return family;
-}
-
-Options DrawOptions(Random* random) {
-  Options options;
-  options.families.clear();
-  for (int i = 0; i < kFamilies; ++i) options.families.push_back(DrawFamily(random, i));
-  options.create_if_missing = true;
-  options.memtable_bytes = random->Pick<size_t>({1, 4 << 10, 32 << 10, 256 << 10, 32 << 20});
-  options.max_immutable_memtables = random->Pick({1, 2, 5});
-  options.block_cache_bytes = random->Pick<size_t>({0, 1, 10 << 10, 64 << 20});
-  options.max_open_tables = random->Pick({1, 5, 512});
-  options.max_group_bytes = random->Pick<size_t>({1, 1 << 20});
-  options.l0_compaction_runs = random->Pick({1, 2, 4, 8});
-  options.l0_slowdown_runs = options.l0_compaction_runs + random->Pick({1, 8});
-  options.l0_stop_runs = options.l0_slowdown_runs + random->Pick({1, 16});
-  options.level_multiplier = random->Pick({2, 4, 10});
-  options.tombstone_ratio = random->Pick({0.05, 0.25, 1.0});
-  options.recycle_wal = random->OneIn(2);
-  options.disable_auto_compaction = random->OneIn(4);
-  if (options.disable_auto_compaction) options.l0_slowdown_runs = options.l0_stop_runs = 1'000'000;
-  return options;
-}
-
-std::string Describe(const Options& o) {
-  std::string text = fmt::format(
-      "memtable {} immutables {} cache {} tables {} group {} l0 {}/{}/{} multiplier {} tombstones {} recycle {} auto "
-      "{}",
-      o.memtable_bytes, o.max_immutable_memtables, o.block_cache_bytes, o.max_open_tables, o.max_group_bytes,
-      o.l0_compaction_runs, o.l0_slowdown_runs, o.l0_stop_runs, o.level_multiplier, o.tombstone_ratio, o.recycle_wal,
-      !o.disable_auto_compaction);
-  for (const auto& f : o.families) {
-    text += fmt::format("\n  {}: block {} restart {} filter {} last {} compression {}/{} file {} base {}", f.name,
-                        f.block_bytes, f.restart_interval, f.filter_bits_per_key, f.filter_last_level,
-                        static_cast<int>(f.compression), static_cast<int>(f.last_level_compression),
-                        f.target_file_bytes, f.base_level_bytes);
-  }
-  return text;
-}
-
-// The engine under one draw of options, with maintenance of its own between the operations.
-class Subject {
- public:
-  explicit Subject(uint64_t seed)
-      : random_(seed), options_(DrawOptions(&random_)), storage_(std::make_unique<SimStorage>()) {
-    maintenance_one_in_ = random_.Pick<uint64_t>({10, 100, 100'000});
-    reopen_one_in_ = random_.Pick<uint64_t>({1, 3, 100'000});
-    options_.clock = &clock_;
-  }
-  ~Subject() { LetGo(); }
-
-  const Options& options() const { return options_; }
-
-  Status Open() {
-    options_.storage = storage_.get();
-    auto db = Db::Open(options_, "/db");
-    if (!db) return db.error();
-    db_ = std::move(*db);
-    return Status::Ok();
-  }
-
-  std::string Apply(const Operation& operation) {
-    if (random_.OneIn(maintenance_one_in_)) {
-      if (Status status = Maintain(); !status.ok()) return "maintenance: " + status.ToString();
-    }
-    switch (operation.kind) {
-      case Kind::kWrite:
-        return Write(operation);
-      case Kind::kSync:
-        return Text(db_->Sync(db_->LastSequence()));
-      case Kind::kGet:
-        return Get(operation, operation.keys[0], nullptr);
-      case Kind::kMultiGet:
-        return MultiGet(operation);
-      case Kind::kScan:
-        return Scan(operation);
-      case Kind::kSnapshot:
-        snapshots_[operation.slot] = db_->GetSnapshot();
-        break;
-      case Kind::kRelease:
-        Release(operation.slot);
-        break;
-      case Kind::kCursorOpen:
-        cursors_[operation.slot] = db_->NewIterator(Read(operation), operation.family);
-        break;
-      case Kind::kCursorStep:
-        return MoveCursor(operation);
-      case Kind::kCursorClose:
-        cursors_[operation.slot].reset();
-        break;
-      case Kind::kPin:
-        return Get(operation, operation.keys[0], &pins_[operation.slot]);
-      case Kind::kUnpin:
-        return Unpin(operation.slot);
-      case Kind::kBarrier:
-        return Barrier();
-    }
-    return {};
-  }
-
-  // At the end: no byte of what is left on disk is wrong.
-  std::string Verify() {
-    std::string damage;
-    Db::VerifyCallbacks callbacks;
-    callbacks.damage = [&](const std::string& file, const Status& what) {
-      damage += file + ": " + what.ToString() + "; ";
-    };
-    Status status = db_->Verify(callbacks);
-    return damage + Text(status);
-  }
-
- private:
-  static std::string Text(const Status& status) { return status.ok() ? std::string() : status.ToString(); }
-
-  ReadOptions Read(const Operation& operation) {
-    ReadOptions read;
-    if (operation.snapshot) read.snapshot = snapshots_[*operation.snapshot];
-    read.fill_cache = random_.OneIn(2);
-    read.lower_bound = operation.lower;
-    read.upper_bound = operation.upper;
-    return read;
-  }
-
-  std::string Write(const Operation& operation) {
-    WriteBatch batch;
-    for (const Update& update : operation.updates) {
-      if (update.kind == EntryKind::kPut) batch.Put(update.family, update.key, update.value);
-      if (update.kind == EntryKind::kDelete) batch.Delete(update.family, update.key);
-      if (update.kind == EntryKind::kRangeDelete) batch.DeleteRange(update.family, update.key, update.value);
-    }
-    return Text(db_->Write({.sync = random_.OneIn(20)}, batch));
-  }
-
-  std::string Get(const Operation& operation, const std::string& key, PinnedValue* pin) {
-    PinnedValue own;
-    PinnedValue* value = pin != nullptr ? pin : &own;
-    value->Reset();
-    Status status = db_->Get(Read(operation), operation.family, key, value);
-    if (pin != nullptr) pin_found_[pin - pins_] = status.ok();
-    if (status.IsNotFound()) return "none";
-    return status.ok() ? Brief(value->view()) : status.ToString();
-  }
-
-  std::string Unpin(size_t slot) {
-    std::string text = pin_found_[slot] ? Brief(pins_[slot].view()) : "none";
-    pins_[slot].Reset();
-    return text;
-  }
-
-  std::string MultiGet(const Operation& operation) {
-    std::vector<std::string_view> keys(operation.keys.begin(), operation.keys.end());
-    std::vector<PinnedValue> values(keys.size());
-    std::vector<Status> statuses(keys.size());
-    db_->MultiGet(Read(operation), operation.family, keys, values, statuses);
-    std::string all;
-    for (size_t i = 0; i < keys.size(); ++i) {
-      all += (statuses[i].IsNotFound() ? "none"
-              : statuses[i].ok()       ? Brief(values[i].view())
-                                       : statuses[i].ToString()) +
-             " ";
-    }
-    return all;
-  }
-
-  std::string Scan(const Operation& operation) {
-    auto at = db_->NewIterator(Read(operation), operation.family);
-    std::string out;
-    size_t left = operation.limit;
-    operation.backward ? at->SeekToLast() : at->SeekToFirst();
-    for (; at->Valid() && left-- > 0; operation.backward ? at->Prev() : at->Next()) out += Pair(at->key(), at->value());
-    return out + Text(at->status());
-  }
-
-  std::string MoveCursor(const Operation& operation) {
-    Iterator& cursor = *cursors_[operation.slot];
-    std::string out;
-    for (size_t i = 0; i < operation.limit; ++i) {
-      switch (operation.step) {
-        case Step::kFirst:
-          cursor.SeekToFirst();
-          break;
-        case Step::kLast:
-          cursor.SeekToLast();
-          break;
-        case Step::kSeek:
-          cursor.Seek(operation.keys[0]);
-          break;
-        case Step::kSeekForPrev:
-          cursor.SeekForPrev(operation.keys[0]);
-          break;
-        case Step::kNext:
-          cursor.Valid() ? cursor.Next() : cursor.SeekToFirst();
-          break;
-        case Step::kPrev:
-          cursor.Valid() ? cursor.Prev() : cursor.SeekToLast();
-          break;
-      }
-      out += cursor.Valid() ? Pair(cursor.key(), cursor.value()) : "end " + Text(cursor.status());
-      if (operation.step != Step::kNext && operation.step != Step::kPrev) break;
-    }
-    return out;
-  }
-
-  Status Maintain() {
-    switch (random_.Below(5)) {
-      case 0:
-      case 1:
-        return db_->Flush();
-      case 2:
-        return db_->WaitForBackgroundWork();
-      case 3:
-        return db_->CompactRange(static_cast<FamilyId>(random_.Below(kFamilies)), nullptr, nullptr);
-      default: {
-        std::string begin = fmt::format("dir{:02}", random_.Below(13)), end = begin + "~";
-        return db_->CompactRange(static_cast<FamilyId>(random_.Below(kFamilies)), random_.OneIn(4) ? nullptr : &begin,
-                                 random_.OneIn(4) ? nullptr : &end);
-      }
-    }
-  }
-
-  std::string Barrier() {
-    LetGoOfReads();
-    if (!random_.OneIn(reopen_one_in_)) return {};
-    static constexpr std::array<std::pair<const char*, Status (Subject::*)()>, 4> kWays = {{
-        {"reopen", &Subject::Reopen},
-        {"power cut", &Subject::LosePower},
-        {"crash", &Subject::Crash},
-        {"move to a checkpoint", &Subject::MoveToCheckpoint},
-    }};
-    auto [name, way] = kWays[random_.Below(kWays.size())];
-    Status status = (this->*way)();
-    return status.ok() ? std::string() : fmt::format("{}: {}", name, status.ToString());
-  }
-
-  Status Reopen() {
-    SILT_RETURN_IF_ERROR(db_->Close());
-    db_.reset();
-    return Open();
-  }
-
-  // Everything was synced: any power cut leaves all of it.
-  Status LosePower() {
-    SILT_RETURN_IF_ERROR(db_->Sync(db_->LastSequence()));
-    SimCrashOptions options;
-    options.tear_sectors = random_.OneIn(2);
-    auto after = storage_->CrashClone(random_.Below(1 << 30), options);
-    db_.reset();
-    storage_ = std::move(after);
-    return Open();
-  }
-
-  // The process dies: nothing was synced, nothing that the operating system has is lost.
-  Status Crash() {
-    SimCrashOptions options;
-    options.data = options.names = SimCrashOptions::Keep::kAll;
-    auto after = storage_->CrashClone(random_.Below(1 << 30), options);
-    db_.reset();
-    storage_ = std::move(after);
-    return Open();
-  }
-
-  // The copy takes the store's place.
-  Status MoveToCheckpoint() {
-    std::string copy = fmt::format("/copy{}", ++copies_);
-    SILT_RETURN_IF_ERROR(db_->Checkpoint(copy));
-    SILT_RETURN_IF_ERROR(db_->Close());
-    db_.reset();
-    for (const std::string& file : storage_->AllFiles()) {
-      if (file.starts_with("/db/")) SILT_RETURN_IF_ERROR(storage_->DeleteFile(file));
-    }
-    auto files = storage_->ListDir(copy);
-    if (!files) return files.error();
-    for (const std::string& name : *files) SILT_RETURN_IF_ERROR(storage_->RenameFile(copy + "/" + name, "/db/" + name));
-    SILT_RETURN_IF_ERROR(storage_->SyncDir("/db"));
-    SILT_RETURN_IF_ERROR(storage_->SyncDir(copy));
-    return Open();
-  }
-
-  void Release(size_t slot) {
-    if (snapshots_[slot] != nullptr) db_->ReleaseSnapshot(snapshots_[slot]);
-    snapshots_[slot] = nullptr;
-  }
-  void LetGoOfReads() {
-    for (auto& cursor : cursors_) cursor.reset();
-    for (auto& pin : pins_) pin.Reset();
-    for (size_t slot = 0; slot < kSnapshots && db_ != nullptr; ++slot) Release(slot);
-  }
-  void LetGo() {
-    LetGoOfReads();
-    db_.reset();
-  }
-
-  Random random_;
-  Options options_;
-  ImpatientClock clock_;
-  std::unique_ptr<SimStorage> storage_;
-  std::unique_ptr<Db> db_;
-  uint64_t maintenance_one_in_, reopen_one_in_, copies_ = 0;
-  const Snapshot* snapshots_[kSnapshots] = {};
-  std::unique_ptr<Iterator> cursors_[kCursors];
-  PinnedValue pins_[kPins];
-  bool pin_found_[kPins] = {};
-};
-
-// ---- The test ----
-
 uint64_t SubjectSeed(uint64_t seed, uint64_t config) {
   return seed * 1'000'003 + config;
 }
 
-void Replay(uint64_t seed, uint64_t config, const std::vector<Operation>& operations,
-            const std::vector<std::string>& expected) {
-  Subject subject(SubjectSeed(seed, config));
-  SCOPED_TRACE(fmt::format("SILT_SEED={} SILT_META_CONFIG={} SILT_META_OPS={}\n{}", seed, config, operations.size(),
-                           Describe(subject.options())));
-  Status opened = subject.Open();
-  ASSERT_TRUE(opened.ok()) << opened.ToString();
+// What the model gives for each operation.
+std::vector<std::string> Expected(const std::vector<Operation>& operations) {
+  Model model;
+  std::vector<std::string> expected;
+  for (const Operation& operation : operations) expected.push_back(model.Apply(operation));
+  return expected;
+}
+
+// Empty when the engine agrees.
+std::string Replay(uint64_t subject_seed, const std::vector<Operation>& operations,
+                   const std::vector<std::string>& expected) {
+  Subject subject(subject_seed);
+  if (Status opened = subject.Open(); !opened.ok()) return "open: " + opened.ToString();
   for (size_t i = 0; i < operations.size(); ++i) {
     std::string result = subject.Apply(operations[i]);
-    ASSERT_EQ(result, expected[i]) << "operation " << i << ": " << Describe(operations[i]);
+    if (result == expected[i]) continue;
+    return fmt::format("operation {}: {}\n  gives   {}\n  and not {}", i, Describe(operations[i]), result, expected[i]);
   }
-  ASSERT_EQ(subject.Verify(), "");
+  std::string damage = subject.Verify();
+  return damage.empty() ? "" : "verify: " + damage;
+}
+
+// Leaves out ever smaller pieces while what is left still fails.
+void Shrink(uint64_t subject_seed, std::vector<Operation> operations) {
+  auto fails = [&](const std::vector<Operation>& some) { return Replay(subject_seed, some, Expected(some)); };
+  std::string failure = fails(operations);
+  if (failure.empty()) return static_cast<void>(fmt::print("it does not fail\n"));
+  for (size_t piece = operations.size() / 2; piece > 0; piece /= 2) {
+    for (size_t at = 0; at < operations.size();) {
+      std::vector<Operation> fewer(operations.begin(), operations.begin() + static_cast<std::ptrdiff_t>(at));
+      size_t rest = std::min(at + piece, operations.size());
+      fewer.insert(fewer.end(), operations.begin() + static_cast<std::ptrdiff_t>(rest), operations.end());
+      fewer = SoundPart(fewer);
+      std::string still = fails(fewer);
+      if (still.empty()) {
+        at += piece;
+        continue;
+      }
+      operations = std::move(fewer);
+      failure = std::move(still);
+    }
+  }
+  fmt::print("{}\n{} operations are left:\n", Subject(subject_seed).Describe(), operations.size());
+  for (const Operation& operation : operations) fmt::print("  {}: {}\n", operation.id, Describe(operation));
+  FAIL() << failure;
+}
+
+void RunConfiguration(uint64_t seed, uint64_t config, const std::vector<Operation>& operations,
+                      const std::vector<std::string>& expected) {
+  std::string failure = Replay(SubjectSeed(seed, config), operations, expected);
+  ASSERT_EQ(failure, "") << Subject(SubjectSeed(seed, config)).Describe() << "\n"
+                         << fmt::format(
+                                "to shrink it: SILT_SEED={} SILT_META_CONFIG={} SILT_META_OPS={} SILT_META_SHRINK=1 "
+                                "lsm_db_test --gtest_filter='Metamorphic*'",
+                                seed, config, operations.size() - kClosingOperations);
 }
 
 void RunSeed(uint64_t seed, size_t count) {
   auto operations = MakeOperations(seed, count);
-  Model model;
-  std::vector<std::string> expected;
-  for (const Operation& operation : operations) expected.push_back(model.Apply(operation));
-  uint64_t configs = FromEnvironment("SILT_META_CONFIGS", 6);
-  if (uint64_t one = FromEnvironment("SILT_META_CONFIG", 0); one != 0) {
-    // Also for a replay that hangs.
-    fmt::print("{}\n", Describe(Subject(SubjectSeed(seed, one)).options()));
-    return Replay(seed, one, operations, expected);
+  auto expected = Expected(operations);
+  if (uint64_t config = FromEnvironment("SILT_META_CONFIG", 0); config != 0) {
+    fmt::print("{}\n", Subject(SubjectSeed(seed, config)).Describe());  // also for a replay that hangs
+    if (std::getenv("SILT_META_SHRINK") != nullptr) return Shrink(SubjectSeed(seed, config), operations);
+    return RunConfiguration(seed, config, operations, expected);
   }
+  uint64_t configs = FromEnvironment("SILT_META_CONFIGS", 6);
   for (uint64_t config = 1; config <= configs && !::testing::Test::HasFatalFailure(); ++config) {
-    Replay(seed, config, operations, expected);
+    RunConfiguration(seed, config, operations, expected);
   }
 }
 
 TEST(MetamorphicTest, SameHistoryUnderAnyOptions) {
   size_t count = FromEnvironment("SILT_META_OPS", 1500);
   if (uint64_t seed = FromEnvironment("SILT_SEED", 0); seed != 0) return RunSeed(seed, count);
+  if (uint64_t minutes = FromEnvironment("SILT_META_MINUTES", 0); minutes != 0) {
+    using Clock = std::chrono::steady_clock;
+    auto end = Clock::now() + std::chrono::minutes(minutes);
+    auto seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+    for (; Clock::now() < end && !HasFatalFailure(); ++seed) RunSeed(seed, count);
+    return;
+  }
   uint64_t seeds = FromEnvironment("SILT_META_SEEDS", 4);
   for (uint64_t seed = 1; seed <= seeds && !HasFatalFailure(); ++seed) RunSeed(seed, count);
+}
+
+// Leaving operations out must leave a sequence that makes sense, whichever they are.
+TEST(MetamorphicTest, APartOfASequenceIsASequence) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    auto operations = MakeOperations(seed, 300);
+    EXPECT_EQ(SoundPart(operations).size(), operations.size()) << "the whole is sound";
+    Random random(seed);
+    std::erase_if(operations, [&](const Operation&) { return random.OneIn(3); });
+    operations = SoundPart(operations);
+    ASSERT_EQ(Replay(SubjectSeed(seed, 1), operations, Expected(operations)), "");
+  }
 }
 
 }  // namespace
