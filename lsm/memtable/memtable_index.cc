@@ -33,6 +33,7 @@ uint64_t OrderAsTheyStand(int count) {
 
 // Up to eight bytes as a number that sorts as they do; what is missing counts as zeros.
 uint64_t LoadHead(const char* bytes, size_t size) {
+  if (size == 0) return 0;  // an empty view may point nowhere, which memcpy must not be given
   uint64_t head = 0;
   std::memcpy(&head, bytes, std::min<size_t>(size, sizeof head));
   return __builtin_bswap64(head);
