@@ -37,6 +37,10 @@ class WriteBatch {
   std::string_view Data() const { return rep_; }
   SequenceNumber Sequence() const;
   void SetSequence(SequenceNumber sequence);
+  // Of everything that was put in, so that nobody needs to decode it to know.
+  FamilyId LargestFamily() const { return largest_family_; }
+  size_t LargestEntry() const { return largest_entry_; }  // bytes of key and value
+  uint64_t UserBytes() const { return user_bytes_; }      // bytes of all keys and values
 
   // One operation: `value` is the value of a put, the end of a range deletion, else empty.
   using Visitor =
@@ -45,8 +49,13 @@ class WriteBatch {
   static Status Decode(std::string_view data, const Visitor& visit);
 
  private:
-  void BumpCount();
+  // `more`: bytes that follow the key.
+  void Begin(EntryKind kind, FamilyId family, std::string_view key, size_t more);
+
   std::string rep_;
+  FamilyId largest_family_ = 0;
+  size_t largest_entry_ = 0;
+  uint64_t user_bytes_ = 0;
 };
 
 }  // namespace silt::lsm

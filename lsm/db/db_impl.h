@@ -83,6 +83,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status RecoverVersions(bool create);
   Status CheckTablesExist(const std::vector<std::string>& names) const;
   Status RecoverWals();
+  Status CheckRecord(std::string_view record) const;
   Status ReplayIntoMemTables(FileNumber wal, std::string_view batch);
   Status MakeRecoveredWalsDurable(const std::vector<FileNumber>& numbers);
   Status SweepDirectory(const std::vector<FileNumber>& superfluous_wals);
@@ -90,11 +91,11 @@ class DbImpl final : public Db, private CommitTarget {
   void StartThreads();
 
   // --- write.cc: the commit pipeline ---
-  Status CheckRecord(std::string_view record, uint64_t* user_bytes) const;
+  Status CheckBatch(const WriteBatch& batch) const;
   Status Admit(uint64_t bytes);
   Status Prepare(size_t bytes) override;
-  Status Append(std::string_view record, SequenceNumber first, SequenceNumber last) override;
-  Status Apply(std::string_view record) override;
+  Status Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last) override;
+  Status Apply(const WriteBatch& batch, SequenceNumber first) override;
   void Publish(SequenceNumber last) override;
   void CountGroup(size_t batches) override;
   Status WaitForMemTableRoom();

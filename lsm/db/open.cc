@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "lsm/batch_reader.h"
 #include "lsm/db/db_impl.h"
 #include "lsm/db/wal_recovery.h"
 #include "lsm/filenames.h"
@@ -36,8 +37,8 @@ bool HasFileOf(const std::vector<std::string>& names, FileKind kind) {
   });
 }
 
-// A crash while a store is created leaves a MANIFEST that no CURRENT names, and nothing else: no store yet. With tables or
-// WALs beside it, it is one that lost its CURRENT.
+// A crash while a store is created leaves a MANIFEST that no CURRENT names, and nothing else: no store yet. With tables
+// or WALs beside it, it is one that lost its CURRENT.
 bool WasCreated(Storage* storage, const std::string& dir) {
   if (storage->FileExists(JoinPath(dir, kCurrentName))) return true;
   auto names = storage->ListDir(dir);
@@ -182,6 +183,20 @@ Status DbImpl::FlushRecovered() {
   return Status::Ok();
 }
 
+// A logged batch is what Write let pass, unless its bytes are not what was written.
+Status DbImpl::CheckRecord(std::string_view record) const {
+  FamilyId largest_family = 0;
+  size_t largest_entry = 0;
+  SILT_RETURN_IF_ERROR(ForEachInBatch(
+      record, 0, [&](SequenceNumber, EntryKind, FamilyId family, std::string_view key, std::string_view value) {
+        largest_family = std::max(largest_family, family);
+        largest_entry = std::max(largest_entry, key.size() + value.size());
+      }));
+  if (largest_family >= options_.families.size()) return Status::Corruption("batch: unknown family");
+  if (largest_entry <= kMaxUserEntryBytes) return Status::Ok();
+  return Status::Corruption(fmt::format("batch: a key and value of {} bytes", largest_entry));
+}
+
 // The tables are written later, by the flush thread, as after any other write.
 Status DbImpl::ReplayIntoMemTables(FileNumber wal, std::string_view batch) {
   if (active_.table->MemoryUsage() >= options_.memtable_bytes && !active_.table->Empty()) {
@@ -189,8 +204,7 @@ Status DbImpl::ReplayIntoMemTables(FileNumber wal, std::string_view batch) {
     active_ = {std::make_shared<MemTable>(), 0, active_.id + 1};
   }
   if (active_.first_wal == 0) active_.first_wal = wal;
-  uint64_t user_bytes = 0;
-  SILT_RETURN_IF_ERROR(CheckRecord(batch, &user_bytes));
+  SILT_RETURN_IF_ERROR(CheckRecord(batch));
   return active_.table->AddBatch(batch);
 }
 

@@ -20,7 +20,8 @@ WalSet::~WalSet() = default;
 Status WalSet::Start(const WalTail& tail) {
   {
     std::lock_guard lock(mutex_);
-    appended_ = durable_ = tail.last_sequence;
+    appended_ = tail.last_sequence;
+    durable_ = tail.last_sequence;
     for (FileNumber number : tail.numbers) needed_[number] = nullptr;
   }
   Result<WalRef> wal = Create();
@@ -78,12 +79,12 @@ Result<WalSet::WalRef> WalSet::Create() {
   return wal;
 }
 
-Status WalSet::AppendTo(Wal* wal, std::string_view record) {
+Status WalSet::AppendTo(Wal* wal, std::span<const std::string_view> record) {
   std::lock_guard lock(wal->append_mutex);
   Status status = wal->writer->AddRecord(record);
   if (status.ok()) {
     wal->length = wal->writer->Size();
-    options_.counters->wal_bytes.Add(record.size());
+    for (std::string_view piece : record) options_.counters->wal_bytes.Add(piece.size());
   } else {
     wal->written = std::min(wal->written, wal->writer->Size());  // the log was cut
     if (!wal->writer->undone()) wal->broken = true;
@@ -91,13 +92,12 @@ Status WalSet::AppendTo(Wal* wal, std::string_view record) {
   return status;
 }
 
-Status WalSet::Append(std::string_view record, SequenceNumber first, SequenceNumber last) {
-  SILT_RETURN_IF_ERROR(failure());
+Status WalSet::Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last) {
+  if (failed_.load(std::memory_order_acquire)) return failure();
   if (must_rotate_ || current_->broken) SILT_RETURN_IF_ERROR(Rotate(first));
   Status status = AppendTo(current_.get(), record);
   if (status.ok()) {
-    std::lock_guard lock(mutex_);
-    appended_ = last;
+    appended_.store(last, std::memory_order_release);
     return status;
   }
   if (current_->broken) {
@@ -159,7 +159,7 @@ FileNumber WalSet::CurrentNumber() const {
 
 Status WalSet::Sync(SequenceNumber sequence) {
   std::unique_lock lock(mutex_);
-  sequence = std::min(sequence, appended_);
+  sequence = std::min(sequence, appended_.load());
   if (sequence > durable_) options_.counters->sync_requests.Add();
   while (sequence > durable_) {
     if (!failure_.ok()) return failure_;
@@ -181,6 +181,7 @@ Status WalSet::Sync(SequenceNumber sequence) {
       for (const WalRef& wal : older) std::erase(unsynced_, wal);
     } else if (failure_.ok()) {
       failure_ = Status::ReadOnly("WAL sync failed, the store must be reopened: " + status.ToString());
+      failed_ = true;
     }
     sync_done_.notify_all();
   }
@@ -282,6 +283,7 @@ void WalSet::Recycle(FileNumber number, uint64_t length, uint64_t written) {
 void WalSet::Poison(const Status& why) {
   std::lock_guard lock(mutex_);
   if (failure_.ok()) failure_ = Status::ReadOnly("WAL failed, the store must be reopened: " + why.ToString());
+  failed_ = true;
 }
 
 Status WalSet::failure() const {

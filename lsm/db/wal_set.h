@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,7 @@ class WalSet {
   // --- The leader of the write queue only ---
   // Logs one record. On failure nothing of it will be recovered; if the log could not be cut back, a new one was begun.
   // kReadOnly when that failed too, or after a failed sync: nothing can be logged any more.
-  Status Append(std::string_view record, SequenceNumber first, SequenceNumber last);
+  Status Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last);
   // Ends the current WAL; the next record goes to a new one and has sequence `next`.
   Status Rotate(SequenceNumber next);
   uint64_t CurrentSize() const;
@@ -92,7 +93,8 @@ class WalSet {
   Result<WalRef> TakeNext();
   // *written: bytes of the file that an earlier log wrote.
   Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path, uint64_t* written);
-  Status AppendTo(Wal* wal, std::string_view record);
+  Status AppendTo(Wal* wal, std::span<const std::string_view> record);
+  Status AppendTo(Wal* wal, std::string_view record) { return AppendTo(wal, {&record, 1}); }
   Status SyncWals(const std::vector<WalRef>& older, const WalRef& current);
   void WriteAhead(Wal* wal);
   Status Seal();
@@ -104,13 +106,16 @@ class WalSet {
   WalRef current_;            // written by the leader under mutex_; read by the leader without
   bool must_rotate_ = false;  // the leader's: current_ may not be appended to any more
 
+  // The leader's last record. Whoever reads it under mutex_ finds that record's WAL in current_ or unsynced_.
+  std::atomic<SequenceNumber> appended_{0};
+  std::atomic<bool> failed_{false};  // failure_ is not ok
+
   mutable std::mutex mutex_;  // acquired before nothing
   std::condition_variable sync_done_;
   std::condition_variable created_;
   // All guarded by mutex_.
   bool syncing_ = false;
   uint64_t sync_generation_ = 0;
-  SequenceNumber appended_ = 0;
   SequenceNumber durable_ = 0;
   std::deque<WalRef> unsynced_;          // older than current_, oldest first, not durable yet
   std::map<FileNumber, WalRef> needed_;  // older than current_; null: from an earlier run

@@ -12,36 +12,25 @@ constexpr uint64_t kMaxWalBytes = kMaxLogFileSize - (kMaxLogFileSize >> 8);
 
 }  // namespace
 
-Status DbImpl::CheckRecord(std::string_view record, uint64_t* user_bytes) const {
-  size_t families = options_.families.size();
-  bool known = true;
-  size_t largest = 0;
-  Status status = WriteBatch::Decode(
-      record, [&](SequenceNumber, EntryKind, FamilyId family, std::string_view key, std::string_view value) {
-        known = known && family < families;
-        largest = std::max(largest, key.size() + value.size());
-        *user_bytes += key.size() + value.size();
-      });
-  if (status.ok() && !known) status = Status::Corruption("batch: unknown family");
+Status DbImpl::CheckBatch(const WriteBatch& batch) const {
+  if (batch.LargestFamily() >= options_.families.size()) return Status::InvalidArgument("batch: unknown family");
   // No table could hold it, so that it must not even be logged.
-  if (status.ok() && largest > kMaxUserEntryBytes) {
-    status = Status::Corruption(
-        fmt::format("batch: a key and value of {} bytes; {} is the most", largest, kMaxUserEntryBytes));
+  if (batch.LargestEntry() > kMaxUserEntryBytes) {
+    return Status::InvalidArgument(
+        fmt::format("batch: a key and value of {} bytes; {} is the most", batch.LargestEntry(), kMaxUserEntryBytes));
   }
-  return status;
-}
-
-Status DbImpl::Write(const WriteOptions& options, const WriteBatch& batch, SequenceNumber* sequence) {
-  uint64_t user_bytes = 0;
-  Status status = CheckRecord(batch.Data(), &user_bytes);
-  if (!status.ok()) return Status::InvalidArgument(status.message());
   if (batch.ByteSize() > kMaxWalBytes / 2) {
     return Status::InvalidArgument(fmt::format("batch: {} bytes are more than a WAL can hold", batch.ByteSize()));
   }
+  return Status::Ok();
+}
+
+Status DbImpl::Write(const WriteOptions& options, const WriteBatch& batch, SequenceNumber* sequence) {
+  SILT_RETURN_IF_ERROR(CheckBatch(batch));
   SILT_RETURN_IF_ERROR(Admit(batch.ByteSize()));
   SequenceNumber last = LastSequence();
   if (!batch.Empty()) SILT_RETURN_IF_ERROR(queue_->Commit(batch, &last));
-  counters_.user_bytes.Add(user_bytes);
+  counters_.user_bytes.Add(batch.UserBytes());
   if (sequence != nullptr) *sequence = last;
   return options.sync ? Sync(last) : Status::Ok();
 }
@@ -121,7 +110,7 @@ Status DbImpl::SwitchMemTable(SequenceNumber last) {
   return Status::Ok();
 }
 
-Status DbImpl::Append(std::string_view record, SequenceNumber first, SequenceNumber last) {
+Status DbImpl::Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last) {
   Status status = wals_->Append(record, first, last);
   if (!status.ok()) {
     log_.Warning("write failed: {}", status.ToString());
@@ -130,8 +119,8 @@ Status DbImpl::Append(std::string_view record, SequenceNumber first, SequenceNum
   return status;
 }
 
-Status DbImpl::Apply(std::string_view record) {
-  Status status = leader_memtable_->AddBatch(record);
+Status DbImpl::Apply(const WriteBatch& batch, SequenceNumber first) {
+  Status status = leader_memtable_->AddBatch(batch.Data(), first);
   if (!status.ok()) SetFatal(status);  // logged, but not visible: the next open will show it
   active_bytes_.store(leader_memtable_->MemoryUsage(), std::memory_order_relaxed);
   return status;

@@ -1,5 +1,7 @@
 #include "lsm/db/write_queue.h"
 
+#include <array>
+
 #include "lsm/coding.h"
 
 namespace silt::lsm {
@@ -7,9 +9,6 @@ namespace {
 
 // A small batch at the front does not wait for a large group to be put together behind it (LevelDB's rule).
 constexpr size_t kSmallBatch = 128 << 10;
-
-// Scratch space that one huge batch needed is given back after it.
-constexpr size_t kKeepScratch = 4 << 20;
 
 }  // namespace
 
@@ -23,14 +22,14 @@ Status WriteQueue::Commit(const WriteBatch& batch, SequenceNumber* sequence) {
   if (WaitForTurn(&lock, &self)) {
     size_t bytes = 0;
     size_t size = GroupSize(&bytes);
-    std::deque<Waiter*> group(waiters_.begin(), waiters_.begin() + static_cast<std::ptrdiff_t>(size));
+    group_.assign(waiters_.begin(), waiters_.begin() + static_cast<std::ptrdiff_t>(size));
     lock.unlock();
-    Status status = CommitGroup(group, bytes);
+    Status status = CommitGroup(bytes);
     lock.lock();
-    for (Waiter* member : group) member->status = status;
+    for (Waiter* member : group_) member->status = status;
     FinishGroup(size);
   }
-  if (self.status.ok() && sequence != nullptr) *sequence = self.sequence;
+  if (self.status.ok() && sequence != nullptr) *sequence = self.last;
   return self.status;
 }
 
@@ -65,26 +64,27 @@ size_t WriteQueue::GroupSize(size_t* bytes) const {
   return size;
 }
 
-Status WriteQueue::CommitGroup(const std::deque<Waiter*>& group, size_t bytes) {
+Status WriteQueue::CommitGroup(size_t bytes) {
   SILT_RETURN_IF_ERROR(target_->Prepare(bytes));
 
   SequenceNumber first = last_ + 1;
   SequenceNumber next = first;
-  record_.assign(WriteBatch::kHeaderSize, '\0');
-  for (Waiter* member : group) {
-    record_.append(member->batch->Data().substr(WriteBatch::kHeaderSize));
+  std::array<char, WriteBatch::kHeaderSize> header;
+  record_.assign({std::string_view(header.data(), header.size())});
+  for (Waiter* member : group_) {
+    record_.push_back(member->batch->Data().substr(WriteBatch::kHeaderSize));
+    member->first = next;
     next += member->batch->Count();
-    member->sequence = next - 1;
+    member->last = next - 1;
   }
-  EncodeFixed<uint64_t>(record_.data(), first);
-  EncodeFixed<uint32_t>(record_.data() + sizeof(uint64_t), static_cast<uint32_t>(next - first));
+  EncodeFixed<uint64_t>(header.data(), first);
+  EncodeFixed<uint32_t>(header.data() + sizeof(uint64_t), static_cast<uint32_t>(next - first));
 
   SILT_RETURN_IF_ERROR(target_->Append(record_, first, next - 1));
   last_ = next - 1;  // in the log: these numbers are taken, whatever happens now
-  SILT_RETURN_IF_ERROR(target_->Apply(record_));
+  for (const Waiter* member : group_) SILT_RETURN_IF_ERROR(target_->Apply(*member->batch, member->first));
   target_->Publish(last_);
-  target_->CountGroup(group.size());
-  if (record_.capacity() > kKeepScratch) std::string().swap(record_);
+  target_->CountGroup(group_.size());
   return Status::Ok();
 }
 

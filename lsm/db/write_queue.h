@@ -6,8 +6,9 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <string>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "lsm/status.h"
 #include "lsm/types.h"
@@ -21,9 +22,10 @@ class CommitTarget {
   virtual ~CommitTarget() = default;
   // Makes room for `bytes` of batches; may wait. An error fails the group, with nothing logged.
   virtual Status Prepare(size_t bytes) = 0;
-  // Logs one record. After an error nothing of it may be found by recovery before a later record.
-  virtual Status Append(std::string_view record, SequenceNumber first, SequenceNumber last) = 0;
-  virtual Status Apply(std::string_view record) = 0;
+  // Logs one record, given in pieces. After an error nothing of it may be found by recovery before a later record.
+  virtual Status Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last) = 0;
+  // Each batch of the group in turn. `first`: the sequence number of its first operation.
+  virtual Status Apply(const WriteBatch& batch, SequenceNumber first) = 0;
   // Makes everything up to `last` visible to readers.
   virtual void Publish(SequenceNumber last) = 0;
   virtual void CountGroup(size_t batches) = 0;
@@ -51,7 +53,8 @@ class WriteQueue {
   struct Waiter {
     const WriteBatch* batch = nullptr;                            // or:
     const std::function<Status(SequenceNumber)>* work = nullptr;  // runs alone
-    SequenceNumber sequence = 0;
+    SequenceNumber first = 0;  // of the batch's operations
+    SequenceNumber last = 0;
     Status status;
     bool done = false;
     std::condition_variable wake;
@@ -61,7 +64,7 @@ class WriteQueue {
   bool WaitForTurn(std::unique_lock<std::mutex>* lock, Waiter* self);
   // The waiters at the front that one record may hold; at least one.
   size_t GroupSize(size_t* bytes) const;
-  Status CommitGroup(const std::deque<Waiter*>& group, size_t bytes);
+  Status CommitGroup(size_t bytes);
   void FinishGroup(size_t size);
 
   CommitTarget* const target_;
@@ -72,7 +75,8 @@ class WriteQueue {
 
   // Owned by the leader of the moment; handed over under mutex_.
   SequenceNumber last_;
-  std::string record_;
+  std::vector<Waiter*> group_;
+  std::vector<std::string_view> record_;
 };
 
 }  // namespace silt::lsm

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <limits>
 
+#include "lsm/batch_reader.h"
 #include "lsm/memtable/arena.h"
 #include "lsm/memtable/memtable_index.h"
 
@@ -79,12 +80,16 @@ void MemTable::Add(SequenceNumber sequence, EntryKind kind, FamilyId family, std
 }
 
 Status MemTable::AddBatch(std::string_view batch) {
+  return AddBatch(batch, batch.size() < sizeof(SequenceNumber) ? 0 : DecodeFixed<SequenceNumber>(batch.data()));
+}
+
+Status MemTable::AddBatch(std::string_view batch, SequenceNumber first) {
   if (batch.size() > std::numeric_limits<uint32_t>::max()) {
     return Status::InvalidArgument("batch: larger than 4 GiB");  // an entry's sizes have 32 bits
   }
-  return WriteBatch::Decode(batch,
-                            [this](SequenceNumber sequence, EntryKind kind, FamilyId family, std::string_view key,
-                                   std::string_view value) { Add(sequence, kind, family, key, value); });
+  return ForEachInBatch(batch, first,
+                        [this](SequenceNumber sequence, EntryKind kind, FamilyId family, std::string_view key,
+                               std::string_view value) { Add(sequence, kind, family, key, value); });
 }
 
 MemTable::Lookup MemTable::Get(FamilyId family, std::string_view key, SequenceNumber snapshot, std::string_view* value,

@@ -27,8 +27,9 @@ class MemTable {
 
   // `value` is the exclusive end for kRangeDelete. Readers at an older sequence do not see it.
   void Add(SequenceNumber sequence, EntryKind kind, FamilyId family, std::string_view key, std::string_view value);
-  // Every operation of an encoded batch whose sequence has been set. Corruption for a malformed one.
+  // Every operation of an encoded batch, numbered as the batch says, or from `first` on. Corruption for a malformed one.
   Status AddBatch(std::string_view batch);
+  Status AddBatch(std::string_view batch, SequenceNumber first);
 
   enum class Lookup { kAbsent, kFound, kDeleted };
   // The newest version of `key` with sequence <= snapshot, range tombstones of this memtable considered.

@@ -33,13 +33,41 @@ LogWriter::LogWriter(std::unique_ptr<WritableFile> file, std::string name, FileN
 
 LogWriter::~LogWriter() = default;
 
-Status LogWriter::AddRecord(std::string_view payload) {
+// Takes the payload from its pieces, front to back.
+class LogWriter::PieceReader {
+ public:
+  explicit PieceReader(std::span<const std::string_view> pieces) : pieces_(pieces) {
+    for (std::string_view piece : pieces) left_ += piece.size();
+  }
+  size_t left() const { return left_; }
+  // REQUIRES: bytes <= left().
+  void MoveTo(std::string* out, size_t bytes) {
+    left_ -= bytes;
+    while (bytes > 0) {
+      std::string_view piece = pieces_.front().substr(taken_);
+      if (piece.size() > bytes) piece = piece.substr(0, bytes);
+      out->append(piece);
+      bytes -= piece.size();
+      taken_ += piece.size();
+      if (taken_ < pieces_.front().size()) continue;
+      pieces_ = pieces_.subspan(1);
+      taken_ = 0;
+    }
+  }
+
+ private:
+  std::span<const std::string_view> pieces_;
+  size_t taken_ = 0;  // of the first piece
+  size_t left_ = 0;
+};
+
+Status LogWriter::AddRecord(std::span<const std::string_view> pieces) {
   if (!undone_) return Status::IoError(fmt::format("{}: unusable since a failed write could not be undone", name_));
   if (poisoned_) return Status::IoError(fmt::format("{}: unusable since a sync failed", name_));
   uint64_t position = file_->Position();
-  if (!Encode(payload, position)) {
+  if (!Encode(pieces, position)) {
     return Status::InvalidArgument(fmt::format("{}: a record of {} bytes would take the log past {} bytes", name_,
-                                               payload.size(), kMaxLogFileSize));
+                                               PieceReader(pieces).left(), kMaxLogFileSize));
   }
   Status status = file_->Append(scratch_);
   if (!status.ok()) Undo(position);
@@ -47,37 +75,37 @@ Status LogWriter::AddRecord(std::string_view payload) {
   return status;
 }
 
-bool LogWriter::Encode(std::string_view payload, uint64_t position) {
-  uint64_t size = EncodedSize(position, payload.size());
-  if (payload.size() > kMaxLogFileSize || position + size > kMaxLogFileSize) return false;
+bool LogWriter::Encode(std::span<const std::string_view> pieces, uint64_t position) {
+  PieceReader payload(pieces);
+  uint64_t size = EncodedSize(position, payload.left());
+  if (payload.left() > kMaxLogFileSize || position + size > kMaxLogFileSize) return false;
   scratch_.clear();
   scratch_.reserve(size);
   if (RoomInBlock(position) < kLogHeaderSize) scratch_.append(RoomInBlock(position), '\0');
   bool first = true;
   do {
     size_t room = RoomInBlock(position + scratch_.size()) - kLogHeaderSize;
-    std::string_view piece = payload.substr(0, room);
-    payload.remove_prefix(piece.size());
-    bool last = payload.empty();
+    size_t length = std::min(room, payload.left());
+    bool last = length == payload.left();
     AppendFragment(first ? (last ? FragmentType::kFull : FragmentType::kFirst)
                          : (last ? FragmentType::kLast : FragmentType::kMiddle),
-                   piece);
+                   length, &payload);
     first = false;
-  } while (!payload.empty());
+  } while (payload.left() > 0);
   return true;
 }
 
-void LogWriter::AppendFragment(FragmentType type, std::string_view piece) {
+void LogWriter::AppendFragment(FragmentType type, size_t length, PieceReader* payload) {
   size_t at = scratch_.size();
   scratch_.append(kLogHeaderSize, '\0');
-  scratch_.append(piece);
+  payload->MoveTo(&scratch_, length);
   char* fragment = scratch_.data() + at;
   EncodeFragmentHeader(fragment, {.log_number = static_cast<uint32_t>(number_),
                                   .salt = salt_,
                                   .durable = static_cast<uint32_t>(durable_.load(std::memory_order_relaxed)),
-                                  .length = static_cast<uint16_t>(piece.size()),
+                                  .length = static_cast<uint16_t>(length),
                                   .type = type});
-  EncodeFixed<uint64_t>(fragment, FragmentChecksum(fragment, piece.size()));
+  EncodeFixed<uint64_t>(fragment, FragmentChecksum(fragment, length));
 }
 
 // The sync is what makes the cut final. Without it a power cut could mix blocks of the failed record, which may have

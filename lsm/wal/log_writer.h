@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,7 +29,9 @@ class LogWriter {
   // (undone() false: nothing more may be appended to this log, and what follows the last good record is unknown).
   // The cut is synced, so that not even a power cut brings a failed record back.
   // InvalidArgument when the log would grow past kMaxLogFileSize.
-  Status AddRecord(std::string_view payload);
+  Status AddRecord(std::string_view payload) { return AddRecord({&payload, 1}); }
+  // One record, given in pieces.
+  Status AddRecord(std::span<const std::string_view> pieces);
   bool undone() const { return undone_; }
 
   // Makes every record added before the call durable; after a failure the log is poisoned: each later Sync fails too,
@@ -41,8 +44,10 @@ class LogWriter {
   Status Close();
 
  private:
-  bool Encode(std::string_view payload, uint64_t position);
-  void AppendFragment(FragmentType type, std::string_view piece);
+  class PieceReader;
+
+  bool Encode(std::span<const std::string_view> pieces, uint64_t position);
+  void AppendFragment(FragmentType type, size_t length, PieceReader* payload);
   void Undo(uint64_t position);
   Status SyncLocked(uint64_t target);
 

@@ -45,7 +45,8 @@ class WalSetTest : public ::testing::Test {
     WriteBatch batch;
     batch.Put(0, text, "");
     batch.SetSequence(next_);
-    Status status = wals_->Append(batch.Data(), next_, next_);
+    std::string_view record = batch.Data();
+    Status status = wals_->Append({&record, 1}, next_, next_);
     next_ += status.ok() ? 1 : 0;
     return status;
   }
@@ -103,8 +104,8 @@ class WalSetTest : public ::testing::Test {
   // Every operation from now on, as "sync 000001.wal" and the like.
   void Trace() {
     disk_->SetFaultHook([this](const SimOperation& op) -> std::optional<SimFault> {
-      static constexpr const char* kNames[] = {"create", "reuse",  "write", "truncate",   "preallocate", "sync",
-                                               "rename", "link", "delete",   "create dir", "sync dir"};
+      static constexpr const char* kNames[] = {"create", "reuse", "write",  "truncate",   "preallocate", "sync",
+                                               "rename", "link",  "delete", "create dir", "sync dir"};
       const std::string& path = op.op == SimOp::kReuse ? op.to : op.path;
       trace_.push_back(std::string(kNames[static_cast<int>(op.op)]) + " " + path.substr(path.rfind('/') + 1));
       return std::nullopt;

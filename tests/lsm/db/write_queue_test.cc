@@ -17,23 +17,23 @@ class FakeTarget final : public CommitTarget {
     while (hold) std::this_thread::yield();
     return prepare_status;
   }
-  Status Append(std::string_view record, SequenceNumber first, SequenceNumber last) override {
+  Status Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last) override {
     if (!append_status.ok()) return append_status;
-    records.emplace_back(record);
+    std::string whole;
+    for (std::string_view piece : record) whole += piece;
+    SequenceNumber next = first;
+    EXPECT_TRUE(WriteBatch::Decode(whole, [&](SequenceNumber sequence, auto&&...) { EXPECT_EQ(sequence, next++); }).ok());
+    EXPECT_EQ(next, last + 1);
+    records.push_back(std::move(whole));
     EXPECT_EQ(first, logged + 1);
     logged = last;
     return Status::Ok();
   }
-  Status Apply(std::string_view record) override {
-    EXPECT_EQ(record, records.back());
-    SequenceNumber first = 0;
-    Status status = WriteBatch::Decode(
-        record, [&](SequenceNumber sequence, EntryKind, FamilyId, std::string_view, std::string_view) {
-          if (first == 0) first = sequence;
-          applied = sequence;
-        });
-    EXPECT_EQ(first, published + 1);
-    return status;
+  Status Apply(const WriteBatch& batch, SequenceNumber first) override {
+    EXPECT_EQ(first, applied + 1);
+    EXPECT_NE(records.back().find(batch.Data().substr(WriteBatch::kHeaderSize)), std::string::npos);
+    applied = first + batch.Count() - 1;
+    return Status::Ok();
   }
   void Publish(SequenceNumber last) override {
     EXPECT_EQ(last, applied);
