@@ -1,0 +1,120 @@
+#include "tests/posix/pair_runner.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <filesystem>
+
+#include "tests/posix/controller.h"
+
+namespace silt::posix {
+namespace {
+
+constexpr uint64_t kEveryByte = 64;  // so many calls lie between two looks at every byte
+
+timespec Now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now;
+}
+
+bool IsRemount(const std::string& name) {
+  return name == "remount" || name == "kill";
+}
+
+bool SetsAtime(const std::string& name) {
+  return name == "utimens" || name == "futimens";
+}
+
+void RemoveTree(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+}  // namespace
+
+bool IsKnown(const Call& call) {
+  return (IsRemount(call.name) && call.arguments.empty()) || KnowsCall(call);
+}
+
+std::optional<PairFailure> PairRunner::Run(std::span<const Call> calls) {
+  name_ = fmt::format("run-{}", runs_++);
+  for (const std::string& base : {options_.mounted, options_.native}) {
+    const std::string path = base + "/" + name_;
+    RemoveTree(path);
+    if (::mkdir(path.c_str(), 0777) != 0 || ::chmod(path.c_str(), 0777) != 0) {
+      return PairFailure{.index = 0, .what = fmt::format("{}: cannot be made", path)};
+    }
+  }
+  ::umask(022);
+  Wrong wrong = Reopen();
+  mounted_before_.clear();
+  native_before_.clear();
+  if (!wrong) wrong = CompareTrees({.begin = {}, .end = Now()}, false, true);
+  size_t index = 0;
+  for (; index < calls.size() && !wrong; ++index) {
+    ++calls_made_;
+    wrong = Do(calls[index]);
+    if (wrong) break;
+  }
+  const timespec now = Now();
+  if (!wrong) wrong = CompareTrees({.begin = now, .end = now}, false, true);
+  mounted_.reset();
+  native_.reset();
+  ::umask(022);
+  for (const std::string& base : {options_.mounted, options_.native}) RemoveTree(base + "/" + name_);
+  if (!wrong) return std::nullopt;
+  return PairFailure{.index = index, .what = *wrong};
+}
+
+PairRunner::Wrong PairRunner::Reopen() {
+  mounted_ = std::make_unique<Side>(options_.mounted + "/" + name_);
+  native_ = std::make_unique<Side>(options_.native + "/" + name_);
+  return {};
+}
+
+PairRunner::Wrong PairRunner::Remount(const std::string& how) {
+  if (!options_.controlled) return {};
+  mounted_.reset();
+  native_.reset();
+  if (!Ask(how)) return fmt::format("no new mount after {}", how);
+  return Reopen();
+}
+
+PairRunner::Wrong PairRunner::DoOnBoth(const Call& call, Span* span) {
+  span->begin = Now();
+  mounted_->Enter();
+  const Outcome ours = mounted_->Do(call);
+  native_->Enter();
+  const Outcome theirs = native_->Do(call);
+  span->end = Now();
+  Side::Leave();
+  if (ours != theirs) return fmt::format("{} here, {} natively", Describe(ours), Describe(theirs));
+  if (!call.expected || *call.expected == Describe(ours)) return {};
+  if (*call.expected == "ok" && ours.error == 0) return {};
+  return fmt::format("{} on both, but {} is expected", Describe(ours), *call.expected);
+}
+
+PairRunner::Wrong PairRunner::CompareTrees(const Span& span, bool sets_atime, bool every_byte) {
+  mounted_->Enter();
+  Snapshot mounted = TakeSnapshot(*mounted_, every_byte ? nullptr : &mounted_before_);
+  native_->Enter();
+  Snapshot native = TakeSnapshot(*native_, every_byte ? nullptr : &native_before_);
+  Side::Leave();
+  const CompareOptions options{.sets_atime = sets_atime, .blocks = !options_.writeback};
+  auto differs = Difference({.before = mounted_before_, .after = mounted}, {.before = native_before_, .after = native},
+                            span, options);
+  mounted_before_ = std::move(mounted);
+  native_before_ = std::move(native);
+  return differs;
+}
+
+PairRunner::Wrong PairRunner::Do(const Call& call) {
+  Span span{.begin = Now(), .end = Now()};
+  Wrong wrong = IsRemount(call.name) ? Remount(call.name) : DoOnBoth(call, &span);
+  const bool every_byte = IsRemount(call.name) || calls_made_ % kEveryByte == 0;
+  return wrong ? wrong : CompareTrees(span, SetsAtime(call.name), every_byte);
+}
+
+}  // namespace silt::posix
