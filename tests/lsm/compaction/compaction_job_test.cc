@@ -1,5 +1,5 @@
-// What a merge writes, case by case: `inputs` and outputs as text, a table a line, "key@sequence=value", "key@sequence-"
-// for a deletion, "[a..c)@sequence" for a range tombstone.
+// What a merge writes, case by case: `inputs` and outputs as text, a table a line, "key@sequence=value",
+// "key@sequence-" for a deletion, "[a..c)@sequence" for a range tombstone.
 #include "lsm/compaction/compaction_job.h"
 
 #include <fmt/format.h>
@@ -41,15 +41,15 @@ class CompactionJobTest : public ::testing::Test {
       SequenceNumber sequence = std::stoull(word.substr(word.find('@') + 1));
       if (word[0] == '[') {
         size_t dots = word.find("..");
-        (*writer)->AddRangeTombstone({word.substr(1, dots - 1), word.substr(dots + 2, word.find(')') - dots - 2),
-                                      sequence});
+        (*writer)->AddRangeTombstone(
+            {word.substr(1, dots - 1), word.substr(dots + 2, word.find(')') - dots - 2), sequence});
         continue;
       }
       bool deletion = word.back() == '-';
       std::string value = deletion ? "" : word.substr(word.find('=') + 1);
-      (*writer)->Add(MakeInternalKey(word.substr(0, word.find('@')), sequence,
-                                     deletion ? EntryKind::kDelete : EntryKind::kPut),
-                     value);
+      (*writer)->Add(
+          MakeInternalKey(word.substr(0, word.find('@')), sequence, deletion ? EntryKind::kDelete : EntryKind::kPut),
+          value);
     }
     auto file = (*writer)->Finish();
     EXPECT_TRUE(file.has_value()) << file.error().ToString();

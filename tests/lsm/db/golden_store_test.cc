@@ -155,10 +155,10 @@ class GoldenStoreTest : public DbTest {
         EXPECT_EQ(Get(Key(family, i), family), expected == state_[family].end() ? "-" : expected->second);
       }
     }
-    Status verified = db_->Verify({.damage = [](const std::string& file, const Status& what) {
-                                     ADD_FAILURE() << file << ": " << what.ToString();
-                                   },
-                                   .progress = {}});
+    Status verified =
+        db_->Verify({.damage = [](const std::string& file,
+                                  const Status& what) { ADD_FAILURE() << file << ": " << what.ToString(); },
+                     .progress = {}});
     EXPECT_TRUE(verified.ok()) << verified.ToString();
   }
 
@@ -220,9 +220,9 @@ TEST_F(GoldenStoreTest, HasEveryKindOfFileAndBlock) {
   std::string wals;
   for (const auto& [name, bytes] : OnDisk()) {
     if (name.ends_with(".sst")) {
-      ASSERT_TRUE(DumpTable(disk_.get(), JoinPath(kStore, name), {.blocks = true},
-                            [&](std::string_view line) { dumps.append(line).append("\n"); })
-                      .ok());
+      ASSERT_TRUE(DumpTable(disk_.get(), JoinPath(kStore, name), {.blocks = true}, [&](std::string_view line) {
+                    dumps.append(line).append("\n");
+                  }).ok());
     }
     if (name.ends_with(".wal")) wals += Records(name, bytes);
   }

@@ -97,9 +97,7 @@ class Subject {
   }
   ~Subject() { LetGo(); }
 
-  std::string Describe() const {
-    return fmt::format("threads {} ", threads_) + metamorphic::Describe(options_);
-  }
+  std::string Describe() const { return fmt::format("threads {} ", threads_) + metamorphic::Describe(options_); }
 
   Status Open() {
     options_.storage = storage_.get();
@@ -302,8 +300,8 @@ class Subject {
     return std::exchange(maintenance_status_, Status::Ok());
   }
 
-  // Beside the store that is open and goes on: its files may be gone before they are read, which must be said. What such
-  // a reader sees is checked at barriers, where the store rests.
+  // Beside the store that is open and goes on: its files may be gone before they are read, which must be said. What
+  // such a reader sees is checked at barriers, where the store rests.
   Status ReadOnlyOpen() {
     Options options = options_;
     options.read_only = true;
@@ -342,9 +340,10 @@ class Subject {
       auto reader = Db::Open(options, "/db");
       if (!reader) return reader.error();
       if (std::string found = Everything(reader->get()); found != expected) {
-        size_t at = static_cast<size_t>(std::mismatch(found.begin(), found.end(), expected.begin(), expected.end()).first -
-                                        found.begin());
-        return Status::Corruption(fmt::format("it reads {} instead of {}", found.substr(at, 300), expected.substr(at, 300)));
+        size_t at = static_cast<size_t>(
+            std::mismatch(found.begin(), found.end(), expected.begin(), expected.end()).first - found.begin());
+        return Status::Corruption(
+            fmt::format("it reads {} instead of {}", found.substr(at, 300), expected.substr(at, 300)));
       }
       if ((*reader)->Put(0, "k", "v").code() != StatusCode::kReadOnly) return Status::Corruption("it can be written");
     }

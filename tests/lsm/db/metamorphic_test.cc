@@ -1,7 +1,7 @@
 // The same random operations under randomly drawn engine options must read the same. The history that a simple model
-// (a sorted map for each moment) gives is the reference; each configuration replays the operations with its own options,
-// threads and maintenance between them (flushes, compactions, reopens, read-only opens, checkpoints, power cuts after a
-// sync). Idea: Pebble's metamorphic test.
+// (a sorted map for each moment) gives is the reference; each configuration replays the operations with its own
+// options, threads and maintenance between them (flushes, compactions, reopens, read-only opens, checkpoints, power
+// cuts after a sync). Idea: Pebble's metamorphic test.
 //
 //   SILT_SEED=n          replays one operation sequence      SILT_META_SEEDS=n     how many sequences (from seed 1 on)
 //   SILT_META_CONFIG=n   one configuration of it             SILT_META_CONFIGS=n   how many configurations of each

@@ -59,7 +59,8 @@ TEST_F(SnapshotTest, ReleasingTheLastOneLetsCompactionReclaimWhatItHeld) {
   ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
   auto entries = [&] {
     uint64_t sum = 0;
-    for (const LevelStats& level : db_->GetStats().families[0].levels) sum += level.entries;
+    DbStats stats = db_->GetStats();
+    for (const LevelStats& level : stats.families[0].levels) sum += level.entries;
     return sum;
   };
   EXPECT_GE(entries(), 1000u);
