@@ -6,8 +6,10 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -198,11 +200,14 @@ Result<json> ControlClient::Call(const json& request, const OnEvent& on_event) {
   return Fail(Status::IoError("the daemon closed its control socket before it answered; see siltfs.log in the store"));
 }
 
-void ControlClient::WaitForClose() {
+bool ControlClient::WaitForClose(int seconds) {
+  timeval limit{.tv_sec = std::max(seconds, 0), .tv_usec = 0};  // 0: none
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
   char byte = 0;
   for (;;) {
     ssize_t got = ::recv(fd_.get(), &byte, 1, 0);
-    if (got == 0 || (got < 0 && errno != EINTR)) return;
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+    if (got == 0 || (got < 0 && errno != EINTR)) return true;
   }
 }
 

@@ -88,7 +88,8 @@ class ControlClient {
   // The result, or what went wrong. `on_event` may be empty.
   lsm::Result<nlohmann::json> Call(const nlohmann::json& request, const OnEvent& on_event = {});
   // Returns when the daemon has closed the store, or is gone.
-  void WaitForClose();
+  // False when it is still there after so long; -1 waits without end.
+  bool WaitForClose(int seconds = -1);
   pid_t daemon_pid() const { return pid_; }
 
  private:

@@ -17,12 +17,16 @@ namespace silt::mount {
 // One mounter owns all state, so what the kernel knows stays true until the kernel itself changes it.
 inline constexpr double kForever = 1e9;  // seconds
 
+// Bytes of data in one READ or WRITE; libfuse and the kernel go no further.
+inline constexpr unsigned kMaxWrite = 1 << 20;
+
 // Lives longer than the session that it serves. Thread-safe.
 class Adapter {
  public:
   struct Options {
     bool writeback = false;
-    std::function<void()> on_ready;  // called once: the kernel has said hello and may send requests from now on
+    // Called when the kernel says hello, with what it offers; returns what to accept that libfuse has no name for.
+    std::function<uint64_t(uint64_t offered)> on_init;
   };
   Adapter(fs::Filesystem* filesystem, Options options) : filesystem_(filesystem), options_(std::move(options)) {}
 

@@ -1,8 +1,10 @@
 // What is agreed with the kernel when a mount begins, in one place. What it saves: mount/README.md.
+#include <linux/fuse.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "mount/fuse_adapter.h"
+#include "mount/raw_request.h"
 
 namespace silt::mount {
 namespace {
@@ -11,7 +13,6 @@ namespace {
 #define PR_SET_IO_FLUSHER 57
 #endif
 
-constexpr unsigned kMaxWrite = 1 << 20;
 constexpr unsigned kMaxBackground = 64;  // readahead and asynchronous direct requests in flight
 
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
@@ -47,7 +48,7 @@ void RefuseWhatBreaks(fuse_conn_info* connection) {
   // open answers ENOSYS, so the kernel must truncate by itself: with ATOMIC_O_TRUNC it would rely on open and the
   // truncation would be lost.
   Refuse(connection, FUSE_CAP_ATOMIC_O_TRUNC);
-  // The kernel clears suid and sgid on write, truncate and chown, and knows when not to.
+  // Version 1 clears suid and sgid also for those who may leave them standing.
   Refuse(connection, FUSE_CAP_HANDLE_KILLPRIV);
   // Splicing gained nothing where it was measured.
   Refuse(connection, FUSE_CAP_SPLICE_READ);
@@ -58,6 +59,17 @@ void RefuseWhatBreaks(fuse_conn_info* connection) {
   Refuse(connection, FUSE_CAP_FLOCK_LOCKS);
   Refuse(connection, FUSE_CAP_DONT_MASK);
   Refuse(connection, FUSE_CAP_IOCTL_DIR);
+}
+
+// The filesystem drops suid, sgid and file capabilities on write, truncate and chown, so that the kernel need not ask for
+// security.capability before each write.
+void WantKillPriv([[maybe_unused]] fuse_conn_info* connection) {
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
+  Want(connection, FUSE_CAP_HANDLE_KILLPRIV_V2);
+#else
+  RawRequest* init = RawRequest::Current();
+  init->AcceptAlso(init->OfferedByKernel() & FUSE_HANDLE_KILLPRIV_V2);
+#endif
 }
 
 // The process serves the kernel's writeback: it must not wait for memory that writing back would free.
@@ -76,17 +88,20 @@ void InitConnection(void* userdata, fuse_conn_info* connection) {
   auto* adapter = static_cast<Adapter*>(userdata);
   WantWhatSavesRequests(connection);
   RefuseWhatBreaks(connection);
+  WantKillPriv(connection);
   if (adapter->options().writeback) {
     Want(connection, FUSE_CAP_WRITEBACK_CACHE);
   } else {
     Refuse(connection, FUSE_CAP_WRITEBACK_CACHE);
+  }
+  if (RawRequest* init = RawRequest::Current(); adapter->options().on_init) {
+    init->AcceptAlso(adapter->options().on_init(init->OfferedByKernel()));
   }
   connection->max_write = kMaxWrite;
   connection->max_background = kMaxBackground;
   connection->congestion_threshold = kMaxBackground * 3 / 4;
   connection->time_gran = 1;
   PrepareProcess();
-  if (adapter->options().on_ready) adapter->options().on_ready();
 }
 
 }  // namespace silt::mount

@@ -1,10 +1,12 @@
 // Attributes, extended attributes, and what is asked of the filesystem as a whole.
+#include <linux/capability.h>
 #include <sys/statvfs.h>
 
 #include <cerrno>
 #include <string>
 #include <vector>
 
+#include "mount/caller.h"
 #include "mount/fuse_reply.h"
 
 namespace silt::mount {
@@ -30,6 +32,13 @@ fs::AttributeChange ToChange(const struct stat& attributes, int valid) {
   return change;
 }
 
+// A change of nothing: the kernel's word, before fallocate(2), copy_file_range(2) and the like, that the file loses what
+// made it privileged (file_remove_privs in Linux, with KILLPRIV_V2). It does not say what: file capabilities, which it
+// has removed by now, or suid and sgid too, for callers that may not leave them standing.
+bool RemovesSuidSgid(fuse_req_t request, int valid) {
+  return valid == 0 && !CallingThread(fuse_req_ctx(request)->pid).HasCapability(CAP_FSETID);
+}
+
 // Extended attributes are asked for with a size: 0 asks how much there is.
 void ReplySized(fuse_req_t request, const std::string& value, size_t size) {
   if (size == 0) {
@@ -48,7 +57,9 @@ void Getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*info*/) {
 }
 
 void Setattr(fuse_req_t request, fuse_ino_t ino, struct stat* attributes, int valid, fuse_file_info* /*info*/) {
-  ReplyAttributes(request, Begin(request, Request::kSetattr).SetAttributes(ino, ToChange(*attributes, valid)));
+  fs::AttributeChange change = ToChange(*attributes, valid);
+  change.clear_suid_sgid = change.clear_suid_sgid || RemovesSuidSgid(request, valid);
+  ReplyAttributes(request, Begin(request, Request::kSetattr).SetAttributes(ino, change));
 }
 
 // ENOSYS: the kernel checks permissions (default_permissions).

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "mount/fuse_reply.h"
+#include "mount/raw_request.h"
 
 namespace silt::mount {
 namespace {
@@ -41,7 +42,8 @@ void Read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_fi
 }
 
 void Write(fuse_req_t request, fuse_ino_t ino, const char* data, size_t size, off_t offset, fuse_file_info* info) {
-  fs::Filesystem::WriteFlags flags{.clear_suid_sgid = false, .sync = (info->flags & (O_SYNC | O_DSYNC)) != 0};
+  fs::Filesystem::WriteFlags flags{.clear_suid_sgid = RawRequest::Current()->WriteKillsSuidSgid(),
+                                   .sync = (info->flags & (O_SYNC | O_DSYNC)) != 0};
   fs::Result<size_t> written =
       Begin(request, Request::kWrite).Write(ino, static_cast<uint64_t>(offset), {data, size}, flags);
   if (written) {

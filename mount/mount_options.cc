@@ -49,13 +49,17 @@ bool SetThreads(MountOptions* o, std::string_view value) {
   return ParseNumber(value, &o->max_threads) && o->max_threads >= 1 && o->max_threads <= 1024;
 }
 
+bool SetRingMemory(MountOptions* o, std::string_view value) {
+  return (o->io_uring_memory_bytes = ParseSize(value)).has_value();
+}
+
 bool SetLogLevel(MountOptions* o, std::string_view value) {
   constexpr std::array<std::string_view, 5> levels = {"debug", "info", "warning", "error", "off"};
   o->log_level = value;
   return std::find(levels.begin(), levels.end(), value) != levels.end();
 }
 
-const std::array<OwnOption, 13> kOwn = {{
+const std::array<OwnOption, 16> kOwn = {{
     {"ro", "", "mount read-only", [](MountOptions* o, std::string_view) { return o->read_only = true; }},
     {"rw", "", "mount for reading and writing (default)",
      [](MountOptions* o, std::string_view) { return !(o->read_only = false); }},
@@ -72,6 +76,11 @@ const std::array<OwnOption, 13> kOwn = {{
     {"default_permissions", "", "the kernel checks permissions (always on)",
      [](MountOptions* o, std::string_view) { return o->default_permissions = true; }},
     {"max_threads", "N", "threads that serve requests (default 16)", &SetThreads},
+    {"io_uring", "", "FUSE over io_uring where the kernel offers it (default); siltfs status says what is missing",
+     [](MountOptions* o, std::string_view) { return o->io_uring = true; }},
+    {"noio_uring", "", "requests come over /dev/fuse", [](MountOptions* o, std::string_view) { return !(o->io_uring = false); }},
+    {"io_uring_memory", "SIZE", "for the rings' buffers, 1M for each request in flight (default: an eighth of memory)",
+     &SetRingMemory},
     {"log_level", "LEVEL", "debug, info, warning, error or off, for STORE/siltfs.log (default info)", &SetLogLevel},
     {"debug", "", "print every FUSE request to stderr (implies -f)",
      [](MountOptions* o, std::string_view) { return o->debug = true; }},

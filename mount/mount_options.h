@@ -19,9 +19,13 @@ struct MountOptions {
   std::optional<bool> allow_other;  // nullopt: yes for root, no for others
   bool default_permissions = true;
   unsigned max_threads = 16;
+  bool io_uring = true;                          // where kernel and libfuse have it
+  std::optional<uint64_t> io_uring_memory_bytes;  // nullopt: a share of memory_bytes
   std::string log_level = "info";
   bool debug = false;
   std::vector<std::string> kernel;  // passed on as they are: nosuid, noexec, noatime, ...
+
+  uint64_t RingMemoryBytes() const { return io_uring_memory_bytes.value_or(memory_bytes / 8); }
 };
 
 // Adds a comma-separated list to *options; of two that contradict each other the later wins. kInvalidArgument names the

@@ -59,10 +59,11 @@ Result<json> ListKeys(lsm::Db& db, const json& request, const EventSink& emit) {
   return json::object();
 }
 
-Service::Service(std::string store, MountFacts facts, Adapter* adapter)
+Service::Service(std::string store, MountFacts facts, Adapter* adapter, const TransportStatus* transport)
     : store_(std::move(store)),
       facts_(std::move(facts)),
       adapter_(adapter),
+      transport_(transport),
       started_micros_(lsm::Clock::System()->MonotonicMicros()) {}
 
 json Service::Answer(const json& request, const EventSink& emit) {
@@ -87,6 +88,7 @@ Result<json> Service::Dispatch(const std::string& verb, const json& request, con
 json Service::Status() {
   MountFacts facts = facts_;
   facts.uptime_seconds = (lsm::Clock::System()->MonotonicMicros() - started_micros_) / 1'000'000;
+  facts.transport = transport_->Get();
   return StatusJson(store_, adapter_->filesystem(), &facts);
 }
 

@@ -27,8 +27,9 @@ lsm::Result<nlohmann::json> ListKeys(lsm::Db& db, const nlohmann::json& request,
 // Answers one request of the control socket. Thread-safe.
 class Service {
  public:
-  // `adapter` must outlive it. The facts' uptime is ignored: it is counted from now.
-  Service(std::string store, MountFacts facts, Adapter* adapter);
+  // `adapter` and `transport` must outlive it. The facts' uptime and transport are ignored: one is counted from now, the
+  // other is asked each time.
+  Service(std::string store, MountFacts facts, Adapter* adapter, const TransportStatus* transport);
   nlohmann::json Answer(const nlohmann::json& request, const EventSink& emit);
 
  private:
@@ -38,6 +39,7 @@ class Service {
   std::string store_;
   MountFacts facts_;
   Adapter* adapter_;
+  const TransportStatus* transport_;
   uint64_t started_micros_;
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdarg>
 #include <cstdio>
 #include <fstream>
@@ -17,6 +18,7 @@
 #include "mount/report.h"
 #include "mount/service.h"
 #include "mount/signal_thread.h"
+#include "mount/transport.h"
 #include "mount/unmount.h"
 
 namespace silt::mount {
@@ -82,7 +84,8 @@ class Session {
     auto opened = fs::Filesystem::Open(open, config_.store);
     if (!opened) return opened.error();
     filesystem_ = *std::move(opened);
-    Adapter::Options options{.writeback = config_.options.writeback, .on_ready = [this] { Report(Status::Ok()); }};
+    Adapter::Options options{.writeback = config_.options.writeback,
+                             .on_init = [this](uint64_t offered) { return transport_->OnInit(offered); }};
     adapter_ = std::make_unique<Adapter>(filesystem_.get(), std::move(options));
     return Status::Ok();
   }
@@ -91,8 +94,9 @@ class Session {
     MountFacts facts{.pid = ::getpid(),
                      .mountpoint = config_.mountpoint,
                      .read_only = config_.options.read_only,
-                     .uptime_seconds = 0};
-    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get());
+                     .uptime_seconds = 0,
+                     .transport = {}};
+    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), &transport_status_);
     auto started = ControlServer::Start(config_.store, [this](const nlohmann::json& request, const EventSink& emit) {
       return service_->Answer(request, emit);
     });
@@ -125,10 +129,30 @@ class Session {
                       config_.mountpoint));
     }
     mounted_ = true;
+    MakeTransport();
     RaiseReadahead();
     log_->info("mounted {} at {}, siltfs {}, options {}", config_.store, config_.mountpoint, SILT_VERSION,
                fmt::join(options, ","));
     return Status::Ok();
+  }
+
+  void MakeTransport() {
+    Transport::Options options{.io_uring = config_.options.io_uring,
+                               .ring_memory_bytes = config_.options.RingMemoryBytes(),
+                               .max_threads = config_.options.max_threads,
+                               .ready = [this] { OnReady(); },
+                               .broken =
+                                   [this](const std::string& why) {
+                                     log_->error("{}: {}", config_.mountpoint, why);
+                                     ::kill(::getpid(), SIGTERM);  // the signal thread unmounts
+                                   }};
+    transport_ = std::make_unique<Transport>(session_.get(), std::move(options), &transport_status_);
+  }
+
+  void OnReady() {
+    TransportStatus::Facts facts = transport_status_.Get();
+    log_->info("requests come over {}{}{}", facts.name, facts.detail.empty() ? "" : "; ", facts.detail);
+    Report(Status::Ok());
   }
 
   // The kernel caps readahead at 128 KiB for FUSE; only root may raise it. Best effort. INIT then agrees to as much.
@@ -141,14 +165,7 @@ class Session {
   // Returns the loop's error, 0 after an unmount.
   int Serve() {
     SignalThread signals([this](int signal) { UnmountOnSignal(signal); });
-    fuse_loop_config* loop = fuse_loop_cfg_create();
-    fuse_loop_cfg_set_max_threads(loop, config_.options.max_threads);
-    fuse_loop_cfg_set_idle_threads(loop,
-                                   config_.options.max_threads);  // threads that come and go cost more than idle ones
-    fuse_loop_cfg_set_clone_fd(loop, 0);
-    int error = fuse_session_loop_mt(session_.get(), loop);
-    fuse_loop_cfg_destroy(loop);
-    return error;
+    return transport_->Run();
   }
 
   void UnmountOnSignal(int signal) {
@@ -176,6 +193,7 @@ class Session {
   // wait for it (siltfs umount) see their connections end.
   bool CloseStore() {
     if (session_ && mounted_) fuse_session_unmount(session_.get());
+    transport_.reset();
     session_.reset();
     bool ok = true;
     if (filesystem_) {
@@ -198,7 +216,9 @@ class Session {
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<ControlServer> control_;
+  TransportStatus transport_status_;
   std::unique_ptr<fuse_session, DestroySession> session_;
+  std::unique_ptr<Transport> transport_;
   bool mounted_ = false;
 };
 

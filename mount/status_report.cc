@@ -51,6 +51,8 @@ json StatusJson(const std::string& store, fs::Filesystem& filesystem, const Moun
       {"mountpoint", nullptr},
       {"read_only", nullptr},
       {"uptime_seconds", nullptr},
+      {"transport", nullptr},
+      {"transport_detail", nullptr},
       {"uuid", superblock.uuid},
       {"format_version", superblock.format_version},
       {"block_size", superblock.block_size},
@@ -67,6 +69,8 @@ json StatusJson(const std::string& store, fs::Filesystem& filesystem, const Moun
     status["mountpoint"] = mount->mountpoint;
     status["read_only"] = mount->read_only;
     status["uptime_seconds"] = mount->uptime_seconds;
+    status["transport"] = mount->transport.name;
+    status["transport_detail"] = mount->transport.detail;
   }
   return status;
 }
@@ -80,6 +84,9 @@ std::string StatusText(const json& status) {
                                    status.at("read_only").get<bool>() ? " (read-only)" : ""));
     line("daemon", fmt::format("pid {}, up {}", status.at("pid").get<int>(),
                                Duration(status.at("uptime_seconds").get<uint64_t>())));
+    const std::string detail = status.at("transport_detail").get<std::string>();
+    line("requests", fmt::format("over {}{}{}", status.at("transport").get<std::string>(), detail.empty() ? "" : ": ",
+                                 detail));
   } else {
     line("mounted at", "nowhere");
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "fs/filesystem.h"
+#include "mount/transport_status.h"
 
 namespace silt::mount {
 
@@ -16,6 +17,7 @@ struct MountFacts {
   std::string mountpoint;
   bool read_only = false;
   uint64_t uptime_seconds = 0;
+  TransportStatus::Facts transport;
 };
 
 // `mount` is null for a store that is not mounted. Keys are stable.

@@ -22,6 +22,10 @@ using lsm::Status;
 constexpr int kMountHelperUsage = 1;
 constexpr int kMountHelperFailure = 32;
 
+// How long a store may take to close that is not mounted any more. (A mount that was detached while in use has an end
+// that nobody knows.)
+constexpr int kClosingSeconds = 10;
+
 // True when `inner` is `outer` or below it.
 bool Contains(const std::string& outer, const std::string& inner) {
   if (outer == "/") return true;
@@ -67,6 +71,8 @@ Status CheckStore(const std::string& store) {
   if (!daemon) return Status::Ok();
   auto status = daemon->Call({{"verb", "status"}});
   std::string where = status ? status->value("mountpoint", "?") : "?";
+  // Unmounted by other means than siltfs umount, which waits: the daemon is closing the store.
+  if (!FindSiltfsMount(where) && daemon->WaitForClose(kClosingSeconds)) return Status::Ok();
   return Status::Busy(
       fmt::format("{}: already mounted by pid {} at {}; unmount it first", store, daemon->daemon_pid(), where));
 }

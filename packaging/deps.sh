@@ -5,6 +5,7 @@
 #
 #   build  what `cmake --preset release && cmake --build --preset release` needs, the unit tests' libraries included
 #   test   the programs that the tests on real mounts run, and the compiler of the sanitized builds
+#   libfuse what packaging/libfuse.sh needs to build a newer libfuse
 #   bench  the peers that kv_bench and perf/mount_compare.sh measure against
 #   dev    formatting, linting, fuzzing
 set -euo pipefail
@@ -12,6 +13,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build pkg-config ccache libfuse3-dev fuse3 libsnappy-dev libzstd-dev libxxhash-dev
   libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libexpected-dev libgtest-dev libgmock-dev librapidcheck-dev)
 test=(clang libclang-rt-dev fio rsync attr acl sqlite3 git python3 e2fsprogs mount util-linux procps)
+libfuse=(meson ninja-build dpkg-dev patch xz-utils ca-certificates)
 bench=(fio python3 libbenchmark-dev libleveldb-dev librocksdb-dev)
 dev=(clang libclang-rt-dev clang-format clang-tidy)
 
@@ -22,10 +24,11 @@ for group in "${@:-build}"; do
   case $group in
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    libfuse) wanted+=("${libfuse[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
     dev) wanted+=("${dev[@]}") ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) echo "deps.sh: unknown group '$group' (know: build, test, bench, dev)" >&2; exit 2 ;;
+    *) echo "deps.sh: unknown group '$group' (know: build, test, libfuse, bench, dev)" >&2; exit 2 ;;
   esac
 done
 

@@ -145,6 +145,7 @@ class Env:
         if self.native:
             return 0
         begin = time.monotonic()
+        options += tuple(filter(None, os.environ.get("SILT_E2E_OPTIONS", "").split(",")))
         words = [word for option in options for word in ("-o", option)]
         self.silt("mount", *words, store or self.store, mnt or self.mnt, timeout=120)
         return time.monotonic() - begin

@@ -1,0 +1,59 @@
+// The request that a thread is serving, as the kernel sent it: what libfuse does not pass on is read here, and here its
+// reply is led to where the request came from.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "mount/fuse_api.h"
+
+namespace silt::mount {
+
+// Where a request came from, when that is not the session's own /dev/fuse. Called by the thread that serves it.
+class ReplyTarget {
+ public:
+  virtual ~ReplyTarget() = default;
+  // parts[0] holds the fuse_out_header. 0 or -errno.
+  virtual int Reply(std::span<const iovec> parts) = 0;
+};
+
+class RawRequest {
+ public:
+  // `bytes`: header, the operation's argument and its payload, in one piece, as read from /dev/fuse. REQUIRES: at least
+  // a header. `target`: nullptr for /dev/fuse.
+  explicit RawRequest(std::span<char> bytes, ReplyTarget* target = nullptr) : bytes_(bytes), target_(target) {}
+
+  // Has libfuse decode it and call the operation, whose reply has been sent when this returns.
+  void Serve(fuse_session* session);
+
+  uint32_t opcode() const;
+
+  // Of a write: the caller may not leave suid and sgid standing (KILLPRIV_V2).
+  bool WriteKillsSuidSgid() const;
+
+  // Of INIT: what the kernel offers (FUSE_... of linux/fuse.h), and what the reply then takes of it beyond what libfuse
+  // has a name for.
+  uint64_t OfferedByKernel() const;
+  void AcceptAlso(uint64_t flags) { accepted_ |= flags; }
+
+  // Being served by this thread; nullptr outside of Serve.
+  static RawRequest* Current();
+
+ private:
+  friend class ReplyRouting;
+  uint64_t unique() const;
+  int SendReply(int fd, std::span<iovec> parts) const;
+
+  std::span<char> bytes_;
+  ReplyTarget* target_;
+  uint64_t accepted_ = 0;
+};
+
+// Leads the replies of a mounted session through SendReply. False where libfuse was built without fuse_session_custom_io:
+// then replies go to /dev/fuse, and nothing can be accepted that libfuse has no name for.
+bool RouteReplies(fuse_session* session);
+
+}  // namespace silt::mount
