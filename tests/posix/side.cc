@@ -390,19 +390,19 @@ const std::map<std::string_view, CallInfo> kCalls = {
      }}},
 };
 
-// The effective ids, which permissions are checked by and new inodes get; as root also the capabilities.
+// The real and effective ids, by which permissions are checked and which new inodes get; the saved one leads back.
 class Impersonation {
  public:
   explicit Impersonation(int user) : user_(user) {
     if (user_ == 0) return;
     const gid_t own = kFirstUser + static_cast<gid_t>(user_);
     const gid_t groups[] = {own, kSharedGroup};
-    good_ = ::setgroups(2, groups) == 0 && ::setegid(own) == 0 && ::seteuid(own) == 0;
+    good_ = ::setgroups(2, groups) == 0 && ::setresgid(own, own, 0) == 0 && ::setresuid(own, own, 0) == 0;
   }
   ~Impersonation() {
     if (user_ == 0) return;
     const gid_t none[] = {0};
-    if (::seteuid(0) != 0 || ::setegid(0) != 0 || ::setgroups(1, none) != 0) ::abort();
+    if (::setresuid(0, 0, 0) != 0 || ::setresgid(0, 0, 0) != 0 || ::setgroups(1, none) != 0) ::abort();
   }
   Impersonation(const Impersonation&) = delete;
   Impersonation& operator=(const Impersonation&) = delete;

@@ -140,13 +140,12 @@ std::string Show(const timespec& time) {
   return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
 }
 
-std::optional<std::string> MomentDiffers(const Moment& moment, const Span& span, bool exact) {
+std::optional<std::string> MomentDiffers(const Moment& moment, const Span& span) {
   auto changed = [](const timespec* before, const timespec* after) {
     return before == nullptr || !SameTime(*before, *after);
   };
   const bool mounted = changed(moment.mounted_before, moment.mounted);
   const bool native = changed(moment.native_before, moment.native);
-  if (mounted != native && !exact) return std::nullopt;
   if (mounted != native) {
     return fmt::format("{} {} here, {} natively ({}, {})", moment.name, mounted ? "changed" : "stayed",
                        native ? "changed" : "stayed", Show(*moment.mounted), Show(*moment.native));
@@ -179,11 +178,14 @@ std::optional<std::string> TimesDiffer(const std::string& path, const SnapshotCh
                   .native_before = theirs_before == nullptr ? nullptr : &(theirs_before->*field),
                   .native = &(theirs.*field)};
   };
-  if (auto d = MomentDiffers(moment("mtime", &stat::st_mtim), span, true)) return d;
-  if (auto d = MomentDiffers(moment("ctime", &stat::st_ctim), span, true)) return d;
-  // A new ctime tells the object that the call was about from the symlinks that it went through.
-  const bool about_this = theirs_before == nullptr || !SameTime(theirs_before->st_ctim, theirs.st_ctim);
-  return MomentDiffers(moment("atime", &stat::st_atim), span, sets_atime && about_this);
+  if (auto d = MomentDiffers(moment("mtime", &stat::st_mtim), span)) return d;
+  if (auto d = MomentDiffers(moment("ctime", &stat::st_ctim), span)) return d;
+  // Reading moves atime natively, sooner or later, and never here. What sets it moves ctime too, but not that of the
+  // symlinks on the way.
+  const bool created = theirs_before == nullptr;
+  const bool set = sets_atime && !created && !SameTime(theirs_before->st_ctim, theirs.st_ctim);
+  if (!created && !set) return std::nullopt;
+  return MomentDiffers(moment("atime", &stat::st_atim), span);
 }
 
 template <class Value>

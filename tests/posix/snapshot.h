@@ -34,7 +34,7 @@ struct SnapshotChange {
   const Snapshot& after;
 };
 struct CompareOptions {
-  bool sets_atime = false;  // the call was about times: otherwise atime may move natively alone
+  bool sets_atime = false;  // the call was about times
   bool blocks = true;
   bool times = true;
 };
