@@ -30,7 +30,7 @@ using LogSink = std::function<void(LogLevel, std::string_view line)>;
 struct FamilyOptions {
   std::string name;
   size_t block_bytes = 8 << 10;           // of a data block before compression
-  int restart_interval = 16;              // keys between restart points
+  int restart_interval = 8;               // keys between restart points
   int filter_bits_per_key = 10;           // 0: no filters
   bool filter_last_level = true;          // wrong to switch off where misses are common
   Compression compression = Compression::kSnappy;

@@ -57,6 +57,8 @@ size_t SharedBytes(const MemNode* low, const MemNode* high) {
 // A head must be worth this many bytes; with fewer the node's are taken anew when it splits.
 constexpr size_t kWastedHeadBytes = 4;
 
+constexpr int kPrefetchAhead = 4;  // entries
+
 constexpr int kFingerMisses = 8;  // after as many in a row a finger is asked only now and then
 constexpr int kFingerRetry = 64;
 
@@ -367,6 +369,8 @@ void MemTableIndex::LandOnFirst(const Node* leaf, Position* position) const {
     position->rank_ = 0;
     position->node_ = leaf->entry(SlotAt(position->order_, 0));
   } while (!leaf->IsStill(position->version_));
+  int count = std::min(CountOf(position->order_), kPrefetchAhead + 1);
+  for (int rank = 1; rank < count; ++rank) __builtin_prefetch(leaf->entry(SlotAt(position->order_, rank)));
 }
 
 MemTableIndex::Position MemTableIndex::FindGreaterOrEqual(const MemKey& key) const {
@@ -394,6 +398,9 @@ void MemTableIndex::Next(Position* position) const {
   if (inside) {
     position->node_ = entry;
     position->rank_ = rank;
+    int soon = rank + kPrefetchAhead;  // entries lie where they came, so that each is a cache miss
+    if (soon < CountOf(position->order_)) __builtin_prefetch(leaf->entry(SlotAt(position->order_, soon)));
+    if (soon == kWidth / 2) __builtin_prefetch(leaf->next.load(std::memory_order_relaxed));
   } else if (right != nullptr) {
     LandOnFirst(right, position);
   } else {

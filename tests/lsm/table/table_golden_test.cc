@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -44,7 +45,7 @@ constexpr Golden kGolden[] = {
     {"v1_raw.sst", Compression::kNone}, {"v1_snappy.sst", Compression::kSnappy}, {"v1_zstd.sst", Compression::kZstd}};
 
 std::string PathOf(const Golden& golden) {
-  return std::string(SILT_TEST_DATA) + "/" + golden.file;
+  return (std::filesystem::path(SILT_TEST_DATA) / golden.file).string();
 }
 
 std::string ReadBytes(const std::string& path) {
