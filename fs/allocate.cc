@@ -15,6 +15,30 @@ namespace {
 // Blocks that one batch allocates: what a range of gigabytes is split into.
 constexpr uint64_t kBlocksPerBatch = 16384;
 
+// Space promised to an operation under way. Gives back what is left when it ends.
+class Held {
+ public:
+  explicit Held(SpaceGuard* space) : space_(space) {}
+  ~Held() { space_->DropPromised(bytes_); }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  bool Take(uint64_t bytes) {
+    if (!space_->Promise(bytes)) return false;
+    bytes_ = bytes;
+    return true;
+  }
+  void GiveBack(uint64_t bytes) {
+    bytes = std::min(bytes, bytes_);
+    space_->DropPromised(bytes);
+    bytes_ -= bytes;
+  }
+
+ private:
+  SpaceGuard* const space_;
+  uint64_t bytes_ = 0;
+};
+
 }  // namespace
 
 Outcome Store::Allocate(InodeNumber ino, int mode, uint64_t offset, uint64_t length) {
@@ -27,14 +51,16 @@ Outcome Store::Allocate(InodeNumber ino, int mode, uint64_t offset, uint64_t len
   auto locked = LockFile(ino, LockMode::kExclusive);
   if (!locked) return tl::unexpected(locked.error());
   if (read_only_) return Fail(EROFS);
-  if (what != FALLOC_FL_PUNCH_HOLE) {
-    return AllocateRange(&*locked, keep_size, what == FALLOC_FL_ZERO_RANGE, offset, offset + length);
-  }
+  if (what == FALLOC_FL_PUNCH_HOLE) return PunchHole(&*locked, offset, length);
+  return AllocateRange(&*locked, keep_size, what == FALLOC_FL_ZERO_RANGE, offset, offset + length);
+}
+
+Outcome Store::PunchHole(LockedInode* locked, uint64_t offset, uint64_t length) {
   InodeRecord record = locked->record();
   lsm::WriteBatch batch;
-  if (auto punched = data_.Punch(ino, &record, offset, length, &batch); !punched) return punched;
-  if (auto changed = ContentChanged(ino, &record, false, &batch); !changed) return changed;
-  return CommitRecord(&*locked, std::move(record), &batch);
+  if (auto punched = data_.Punch(locked->ino(), &record, offset, length, &batch); !punched) return punched;
+  if (auto changed = ContentChanged(locked->ino(), &record, false, &batch); !changed) return changed;
+  return CommitRecord(locked, std::move(record), &batch);
 }
 
 Outcome Store::AllocateRange(LockedInode* locked, bool keep_size, bool zero, uint64_t offset, uint64_t end) {
@@ -44,8 +70,11 @@ Outcome Store::AllocateRange(LockedInode* locked, bool keep_size, bool zero, uin
   const uint64_t last_excl = data_.BlocksFor(end);
   auto existing = data_.CountBlocks(ino, locked->record(), first, last_excl);
   if (!existing) return tl::unexpected(existing.error());
-  auto space = space_.Look();
-  if (space && (last_excl - first - *existing) > space->available / bs) return Fail(ENOSPC);
+  Held held(&space_);
+  if (!held.Take(PromisedBytes(last_excl - first - existing->blocks))) {
+    reclaimer_.Request();
+    return Fail(ENOSPC);
+  }
 
   for (uint64_t block = first; block < last_excl;) {
     // Blocks that are to be zeroed in part stand alone, since only bytes within them change.
@@ -63,9 +92,10 @@ Outcome Store::AllocateRange(LockedInode* locked, bool keep_size, bool zero, uin
     if (!allocated) return allocated;
     if (!keep_size) record.size = std::max(record.size, std::min(end, stop * bs));
     if (!beyond_before && data_.BlocksFor(record.size) >= stop) record.flags &= ~schema::kBlocksBeyondEnd;
-    if (auto grows = MayGrow(batch.ByteSize()); !grows) return grows;
     if (auto changed = ContentChanged(ino, &record, false, &batch); !changed) return changed;
+    const uint64_t added = record.blocks - locked->record().blocks;
     if (auto committed = CommitRecord(locked, std::move(record), &batch); !committed) return committed;
+    held.GiveBack(PromisedBytes(added));  // from here on the record stands for it
     block = stop;
   }
   return {};

@@ -19,6 +19,7 @@ struct CheckReport {
   uint64_t inodes = 0, directories = 0, files = 0, symlinks = 0, others = 0, orphans = 0, xattrs = 0;
   uint64_t data_blocks = 0;
   std::vector<CheckProblem> problems;
+  uint64_t unlisted = 0;  // beyond those listed, and mended like them
   bool clean() const { return problems.empty(); }
 };
 

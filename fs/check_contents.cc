@@ -1,10 +1,12 @@
-// What inodes own: data blocks and xattrs, walked side by side with the inode records; and the counts in the records,
-// against what the earlier passes found.
+// What inodes own: data blocks, xattrs and promises of space, walked side by side with the inode records; and the
+// counts in the records, against what the earlier passes found.
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "fs/acl.h"
 #include "fs/check_context.h"
+#include "fs/printable.h"
 
 namespace silt::fs::check {
 namespace {
@@ -28,6 +30,7 @@ class ContentsPass {
     auto inodes = view_.Scan(kMeta, schema::AllOf(KeyKind::kInode));
     data_ = view_.ScanAll(kData);
     xattrs_ = view_.Scan(kMeta, schema::AllOf(KeyKind::kXattr));
+    promises_ = view_.Scan(kMeta, schema::AllOf(KeyKind::kPromise));
     for (; inodes->Valid(); inodes->Next()) {
       auto key = schema::ParseMetaKey(inodes->key());
       auto record = schema::InodeRecord::Decode(inodes->value());
@@ -44,8 +47,10 @@ class ContentsPass {
  private:
   // The inode that the next key belongs to, 0 at the end. Keys that no program can have written are passed over.
   InodeNumber DataHead();
-  InodeNumber XattrHead();
-  // Removes the data and xattrs of numbers below `ino` at which the cursors stand: nobody came for them.
+  InodeNumber XattrHead() { return MetaHead(xattrs_.get()); }
+  InodeNumber PromiseHead() { return MetaHead(promises_.get()); }
+  InodeNumber MetaHead(lsm::Iterator* keys);
+  // Removes the data, xattrs and promises of numbers below `ino` at which the cursors stand: nobody came for them.
   Status SweepUntil(InodeNumber ino);
   bool IsRebuilt(InodeNumber ino);
   void SkipData(InodeNumber ino) { data_->Seek(schema::BlocksOf(ino).end); }
@@ -57,6 +62,7 @@ class ContentsPass {
   Status CheckFile(const Node& node, InodeRecord* record, bool* changed);
   bool CheckBlock(uint64_t block, std::string_view value, uint64_t size, BlockFaults* faults, std::string_view* kept);
   void TellFaults(InodeNumber ino, const BlockFaults& faults);
+  void CheckPromise(const Node& node, const InodeRecord& record);
   Status CheckXattrs(const Node& node, InodeRecord* record, bool* changed);
   void NeedFlag(const Node& node, uint32_t flag, std::string_view what, InodeRecord* record, bool* changed);
   // Sets *field to `right`, with a word unless the inode was touched already.
@@ -65,7 +71,7 @@ class ContentsPass {
 
   Context& context_;
   View view_;
-  std::unique_ptr<lsm::Iterator> data_, xattrs_;
+  std::unique_ptr<lsm::Iterator> data_, xattrs_, promises_;
 };
 
 InodeNumber ContentsPass::DataHead() {
@@ -76,10 +82,10 @@ InodeNumber ContentsPass::DataHead() {
   return 0;
 }
 
-InodeNumber ContentsPass::XattrHead() {
-  for (; xattrs_->Valid(); xattrs_->Next()) {
-    if (auto key = schema::ParseMetaKey(xattrs_->key())) return key->ino;
-    context_.MalformedKey(kMeta, xattrs_->key());
+InodeNumber ContentsPass::MetaHead(lsm::Iterator* keys) {
+  for (; keys->Valid(); keys->Next()) {
+    if (auto key = schema::ParseMetaKey(keys->key())) return key->ino;
+    context_.MalformedKey(kMeta, keys->key());
   }
   return 0;
 }
@@ -108,7 +114,16 @@ Status ContentsPass::SweepUntil(InodeNumber ino) {
     xattrs_->Seek(schema::XattrsOf(owner).end);
     SILT_RETURN_IF_ERROR(context_.mender.Step());
   }
-  return xattrs_->status();
+  SILT_RETURN_IF_ERROR(xattrs_->status());
+  for (InodeNumber owner = PromiseHead(); owner != 0 && owner < ino; owner = PromiseHead()) {
+    if (!IsRebuilt(owner)) {
+      context_.problems.OfInode(owner, "listed as having preallocated blocks, does not exist", "removed from the list");
+      context_.mender.Delete(kMeta, promises_->key());
+    }
+    promises_->Next();
+    SILT_RETURN_IF_ERROR(context_.mender.Step());
+  }
+  return promises_->status();
 }
 
 void ContentsPass::CountType(const Node& node) {
@@ -162,6 +177,7 @@ Status ContentsPass::CheckOne(const Node& node, InodeRecord record) {
     context_.mender.DeleteRange(kData, schema::BlocksOf(node.ino));
     SkipData(node.ino);
   }
+  CheckPromise(node, record);
   SILT_RETURN_IF_ERROR(CheckXattrs(node, &record, &changed));
   if (changed) context_.mender.Put(kMeta, schema::InodeKey(node.ino), record.Encode());
   return Status::Ok();
@@ -206,9 +222,11 @@ bool ContentsPass::CheckBlock(uint64_t block, std::string_view value, uint64_t s
     ++faults->bytes_beyond_end;
     *kept = kept->substr(0, room);
   }
-  if (schema::TrimZeros(*kept).size() != kept->size()) {
+  // What was written never becomes preallocated, except behind the end, where nothing is written.
+  const std::string_view right = value.empty() || room == 0 ? std::string_view{} : schema::BlockValue(*kept);
+  if (right.size() != kept->size()) {
     if (kept->size() == value.size()) ++faults->untrimmed;
-    *kept = schema::TrimZeros(*kept);
+    *kept = right;
   }
   return true;
 }
@@ -233,8 +251,8 @@ void ContentsPass::TellFaults(InodeNumber ino, const BlockFaults& faults) {
 Status ContentsPass::CheckFile(const Node& node, InodeRecord* record, bool* changed) {
   uint64_t block_size = context_.superblock.block_size;
   uint64_t end_block = record->size / block_size + (record->size % block_size != 0 ? 1 : 0);
-  uint64_t count = 0;
-  bool preallocated = false, zeros = false;
+  uint64_t count = 0, promised = 0;
+  bool preallocated = false;
   BlockFaults faults;
   for (; DataHead() == node.ino; data_->Next()) {
     std::string_view value = data_->value(), kept;
@@ -244,7 +262,7 @@ Status ContentsPass::CheckFile(const Node& node, InodeRecord* record, bool* chan
       context_.mender.Delete(kData, data_->key());
     } else {
       ++count;
-      zeros |= kept.empty();
+      if (kept.empty()) ++promised;
       preallocated |= block >= end_block;
       if (kept.size() != value.size()) context_.mender.Put(kData, data_->key(), kept);
     }
@@ -257,21 +275,58 @@ Status ContentsPass::CheckFile(const Node& node, InodeRecord* record, bool* chan
   if (faults.beyond_end + faults.bytes_beyond_end + faults.too_long + faults.untrimmed != 0) quiet.flags |= kTouched;
   Correct(quiet, "the number of blocks", count, &record->blocks, changed);
   if (preallocated) NeedFlag(quiet, schema::kBlocksBeyondEnd, "having blocks behind its end", record, changed);
-  if (zeros) NeedFlag(quiet, schema::kHasZeroBlocks, "having blocks of zeros", record, changed);
+  Correct(quiet, "the number of preallocated blocks", promised, &record->promised, changed);
   return Status::Ok();
+}
+
+// P keys against the records as they are to be.
+void ContentsPass::CheckPromise(const Node& node, const InodeRecord& record) {
+  const bool listed = PromiseHead() == node.ino;
+  const bool sound = listed && schema::DecodeMark(promises_->value());
+  if (listed) promises_->Next();
+  const std::string key = schema::PromiseKey(node.ino);
+  if (record.promised == 0) {
+    if (!listed) return;
+    if (!node.Has(kTouched)) {
+      context_.problems.OfInode(node.ino, "listed as having preallocated blocks, has none", "removed from the list");
+    }
+    context_.mender.Delete(kMeta, key);
+  } else if (!sound) {
+    if (!node.Has(kTouched)) {
+      context_.problems.OfInode(
+          node.ino,
+          listed ? "the mark of its preallocated blocks is damaged" : "not listed as having preallocated blocks",
+          listed ? "written anew" : "listed");
+    }
+    context_.mender.Put(kMeta, key, schema::EncodeMark());
+  }
+}
+
+// "": none.
+std::string_view XattrFault(const Node& node, std::string_view name, std::string_view stored) {
+  auto value = schema::DecodeXattr(stored);
+  if (!value) return "is damaged";
+  if (!IsAclName(name)) return "";
+  auto acl = Acl::Decode(*value);
+  if (!acl) return "is no valid ACL";
+  if (name == kDefaultAclName && node.type != S_IFDIR) return "belongs to directories alone";
+  if (node.type == S_IFLNK) return "is nothing for symlinks";
+  if (name == kAccessAclName && !acl->IsExtended()) return "says no more than the mode";
+  return "";
 }
 
 Status ContentsPass::CheckXattrs(const Node& node, InodeRecord* record, bool* changed) {
   bool any = false;
   for (; XattrHead() == node.ino; xattrs_->Next()) {
     context_.meter.Add(xattrs_->key().size() + xattrs_->value().size());
-    if (schema::DecodeXattr(xattrs_->value())) {
+    auto key = schema::ParseMetaKey(xattrs_->key());
+    std::string_view fault = XattrFault(node, key->name, xattrs_->value());
+    if (fault.empty()) {
       any = true;
       ++context_.report->xattrs;
       continue;
     }
-    auto key = schema::ParseMetaKey(xattrs_->key());
-    context_.problems.OfInode(node.ino, fmt::format("the xattr {} is damaged", key->name), "removed");
+    context_.problems.OfInode(node.ino, fmt::format("the xattr {} {}", Printable(key->name), fault), "removed");
     context_.mender.Delete(kMeta, xattrs_->key());
     SILT_RETURN_IF_ERROR(context_.mender.Step());
   }

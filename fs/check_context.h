@@ -68,24 +68,26 @@ class View {
 // Problems are named by path at the end, when the tree is known: until then they are remembered by number.
 class Problems {
  public:
+  // Whatever is broken, memory stays bounded: what comes after so many is mended too, but only counted.
+  static constexpr size_t kMaxListed = 10'000;
+
   explicit Problems(bool repair) : repair_(repair) {}
 
   // Of an inode. `remedy` says what repair does ("set to 2"), with the verb in a form that follows "repair: ".
   void OfInode(InodeNumber ino, std::string what, std::string remedy) {
-    list_.push_back({.ino = ino, .directory = 0, .name = {}, .what = std::move(what), .remedy = std::move(remedy)});
+    Add({.ino = ino, .directory = 0, .name = {}, .what = std::move(what), .remedy = std::move(remedy)});
   }
   // Of a name in a directory.
   void OfEntry(InodeNumber directory, std::string_view name, std::string what, std::string remedy) {
-    list_.push_back({.ino = 0,
-                     .directory = directory,
-                     .name = std::string(name),
-                     .what = std::move(what),
-                     .remedy = std::move(remedy)});
+    Add({.ino = 0,
+         .directory = directory,
+         .name = std::string(name),
+         .what = std::move(what),
+         .remedy = std::move(remedy)});
   }
   // Of the store as a whole.
   void OfStore(std::string what, std::string remedy) { OfEntry(0, {}, std::move(what), std::move(remedy)); }
 
-  bool Empty() const { return list_.empty(); }
   // Finds the paths and hands the lines over.
   lsm::Status Tell(const View& view, NodeTable* nodes, CheckReport* report);
 
@@ -96,7 +98,10 @@ class Problems {
     std::string name;
     std::string what, remedy;
   };
+  void Add(Problem problem);
+
   bool repair_;
+  uint64_t unlisted_ = 0;
   std::vector<Problem> list_;
 };
 

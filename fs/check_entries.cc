@@ -378,7 +378,7 @@ lsm::Result<Node*> EntryPass::RebuildFile(InodeNumber ino) {
   if (!blocks->status().ok()) return lsm::Fail(blocks->status());
   auto last = blocks->Valid() ? schema::ParseDataKey(blocks->key()) : std::nullopt;
   if (!last) return nullptr;
-  constexpr uint32_t kFlags = schema::kBlocksBeyondEnd | schema::kHasXattrs | schema::kHasZeroBlocks;
+  constexpr uint32_t kFlags = schema::kBlocksBeyondEnd | schema::kHasXattrs;
   auto record = context_.NewInode(S_IFREG | 0600, 1, kFlags);
   uint64_t limit = schema::kMaxFileSize / context_.superblock.block_size;
   record.size = last->block >= limit ? 0 : last->block * context_.superblock.block_size + blocks->value().size();

@@ -48,9 +48,9 @@ void CheckOrphan(Context* context, std::string_view key, std::string_view value)
     return;
   }
   node->flags |= kHasOrphanRecord;
-  if (schema::DecodeOrphan(value)) return;
+  if (schema::DecodeMark(value)) return;
   context->problems.OfInode(parsed->ino, "the orphan record is damaged", "written anew");
-  context->mender.Put(kMeta, key, schema::EncodeOrphan());
+  context->mender.Put(kMeta, key, schema::EncodeMark());
 }
 
 }  // namespace

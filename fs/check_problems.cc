@@ -3,27 +3,16 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "fs/check_context.h"
+#include "fs/printable.h"
 
 namespace silt::fs::check {
 namespace {
 
 using lsm::Status;
 using schema::kMeta;
-
-// One line, whatever bytes a name holds.
-std::string Printable(std::string_view name) {
-  std::string out;
-  for (char c : name) {
-    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f || c == '\\') {
-      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
-}
 
 class PathFinder {
  public:
@@ -105,6 +94,14 @@ Status FindPlaces(const View& view, std::unordered_map<InodeNumber, Place>* want
 
 }  // namespace
 
+void Problems::Add(Problem problem) {
+  if (list_.size() < kMaxListed) {
+    list_.push_back(std::move(problem));
+  } else {
+    ++unlisted_;
+  }
+}
+
 Status Problems::Tell(const View& view, NodeTable* nodes, CheckReport* report) {
   std::unordered_map<InodeNumber, Place> places;
   for (const Problem& problem : list_) {
@@ -128,6 +125,7 @@ Status Problems::Tell(const View& view, NodeTable* nodes, CheckReport* report) {
     report->problems.push_back({.what = std::move(line), .repaired = repair_});
   }
   list_.clear();
+  report->unlisted += std::exchange(unlisted_, 0);
   return status;
 }
 

@@ -76,7 +76,7 @@ Status CheckStrayKeys(Context* context, const View& view) {
   while (keys->Valid()) {
     std::string_view key = keys->key();
     char kind = key.empty() ? '\0' : key.front();
-    if (std::string_view("EINOX").find(kind) != std::string_view::npos) {
+    if (std::string_view("EINOPX").find(kind) != std::string_view::npos) {
       keys->Seek(schema::AllOf(static_cast<schema::KeyKind>(kind)).end);
       continue;
     }
@@ -107,6 +107,10 @@ Status CheckSuperblock(Context* context) {
       return Status::NotSupported("the store uses features that this program does not know: check it with a newer one");
     }
     context->superblock = *record;
+    if (record->format_version < schema::kFormatVersion) {
+      context->superblock.format_version = schema::kFormatVersion;
+      context->mender.Put(kMeta, schema::SuperblockKey(), context->superblock.Encode());
+    }
   }
   return CheckStrayKeys(context, view);
 }

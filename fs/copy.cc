@@ -69,12 +69,12 @@ Result<size_t> Store::CopyChunk(InodeNumber from, uint64_t from_offset, InodeNum
     auto hole = data_.SeekHole(from, source, from_offset, from_offset + length);
     if (!hole) return tl::unexpected(hole.error());
     length = std::min<uint64_t>(length, *hole - from_offset);
-    if (auto grows = MayGrow(length); !grows) return tl::unexpected(grows.error());
     std::string bytes;
     if (auto read = data_.Read(from, source, from_offset, length, &bytes); !read) return tl::unexpected(read.error());
     if (auto written = data_.Write(to, &record, to_offset, bytes, &batch); !written) {
       return tl::unexpected(written.error());
     }
+    if (auto may = MayWrite(length, locks[to].record(), record); !may) return tl::unexpected(may.error());
   }
   if (auto changed = ContentChanged(to, &record, false, &batch); !changed) return tl::unexpected(changed.error());
   auto committed = CommitRecord(&locks[to], std::move(record), &batch);

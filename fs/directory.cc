@@ -70,6 +70,19 @@ Result<Attributes> Store::Lookup(InodeNumber parent, std::string_view name) {
   return Fail(error);
 }
 
+Result<Attributes> Store::LookupInode(InodeNumber ino) {
+  // Counted before it is looked at, so that it stays if it is there.
+  lookups_.Add(ino);
+  Result<Attributes> found = Fail(ENOENT);
+  if (auto inode = Lock(ino, LockMode::kShared); !inode) {
+    found = tl::unexpected(inode.error());
+  } else if (inode->record().nlink > 0) {
+    found = AttributesOf(ino, inode->record());
+  }
+  if (!found) Forget(ino, 1);
+  return found;
+}
+
 Result<Attributes> Store::Make(const Caller& caller, InodeNumber parent, std::string_view name, InodeRecord record) {
   if (auto good = CheckName(name); !good) return tl::unexpected(good.error());
   auto directory = LockDirectory(parent, LockMode::kExclusive, true);
@@ -96,6 +109,8 @@ Result<Attributes> Store::Make(const Caller& caller, InodeNumber parent, std::st
   auto number = numbers_.Take();
   if (!number) return tl::unexpected(number.error());
   lsm::WriteBatch batch;
+  auto inherited = InheritPermissions(parent, parent_record, caller.umask, *number, &record, &batch);
+  if (!inherited) return tl::unexpected(inherited.error());
   PutInode(*number, record, &batch);
   PutEntry(parent, {.name = name, .entry_id = *number, .ino = *number, .type = type}, &batch);
   auto committed = CommitRecord(&*directory, std::move(parent_record), &batch);

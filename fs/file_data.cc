@@ -29,20 +29,30 @@ Outcome FileData::ForEachBlock(InodeNumber ino, uint64_t first, uint64_t last_ex
   return {};
 }
 
-Result<uint64_t> FileData::CountBlocks(InodeNumber ino, const InodeRecord& record, uint64_t first, uint64_t last_excl) {
+Result<FileData::BlockCount> FileData::CountBlocks(InodeNumber ino, const InodeRecord& record, uint64_t first,
+                                                   uint64_t last_excl) {
   uint64_t end = BlocksFor(record.size);
   if ((record.flags & schema::kBlocksBeyondEnd) == 0) last_excl = std::min(last_excl, end);
-  if (record.blocks == 0 || first >= last_excl) return 0;
-  if (IsDense(record)) return last_excl - first;
+  BlockCount count;
+  if (record.blocks == 0 || first >= last_excl) return count;
+  const bool all_alike = record.promised == 0 || record.promised == record.blocks;
+  if (IsDense(record) && all_alike) {
+    count.blocks = last_excl - first;
+    count.promised = record.promised == 0 ? 0 : count.blocks;
+    return count;
+  }
   if (last_excl - first == 1) {
     lsm::PinnedValue value;
     auto found = records_->Block(ino, first, block_size_, &value);
     if (!found) return tl::unexpected(found.error());
-    return *found ? 1 : 0;
+    count.blocks = *found ? 1 : 0;
+    count.promised = *found && value.view().empty() ? 1 : 0;
+    return count;
   }
-  uint64_t count = 0;
-  auto scanned =
-      ForEachBlock(ino, first, last_excl, [&](uint64_t, std::string_view) { return ++count < record.blocks; });
+  auto scanned = ForEachBlock(ino, first, last_excl, [&](uint64_t, std::string_view value) {
+    if (value.empty()) ++count.promised;
+    return ++count.blocks < record.blocks;
+  });
   if (!scanned) return tl::unexpected(scanned.error());
   return count;
 }
@@ -92,61 +102,62 @@ Outcome FileData::ReadBlocks(InodeNumber ino, uint64_t offset, size_t size, std:
   return {};
 }
 
-void FileData::PutBlock(InodeNumber ino, InodeRecord* record, uint64_t block, std::string_view bytes,
-                        lsm::WriteBatch* batch) const {
-  std::string_view value = schema::TrimZeros(bytes);
-  if (value.empty()) record->flags |= schema::kHasZeroBlocks;
-  batch->Put(schema::kData, schema::DataKey(ino, block), value);
+void FileData::PutBlock(InodeNumber ino, uint64_t block, std::string_view bytes, lsm::WriteBatch* batch) {
+  batch->Put(schema::kData, schema::DataKey(ino, block), schema::BlockValue(bytes));
+}
+
+void FileData::PutPromised(InodeNumber ino, uint64_t block, lsm::WriteBatch* batch) {
+  batch->Put(schema::kData, schema::DataKey(ino, block), {});
 }
 
 // A write into part of a block, or up to the end of the file: read, change, put.
-Outcome FileData::WritePart(InodeNumber ino, InodeRecord* record, uint64_t block, uint32_t begin, std::string_view data,
-                            lsm::WriteBatch* batch) {
-  bool exists = false;
+Outcome FileData::WritePart(InodeNumber ino, const InodeRecord& record, uint64_t block, uint32_t begin,
+                            std::string_view data, BlockCount* existing, lsm::WriteBatch* batch) {
   lsm::PinnedValue old;
-  if (MayExist(*record, block)) {
+  if (MayExist(record, block)) {
     auto found = records_->Block(ino, block, block_size_, &old);
     if (!found) return tl::unexpected(found.error());
-    exists = *found;
+    if (*found) {
+      ++existing->blocks;
+      if (old.view().empty()) ++existing->promised;
+    }
   }
   std::string bytes(std::max<size_t>(old.size(), begin + data.size()), '\0');
   std::copy(old.view().begin(), old.view().end(), bytes.begin());
   std::copy(data.begin(), data.end(), bytes.begin() + begin);
-  PutBlock(ino, record, block, bytes, batch);
-  if (!exists) ++record->blocks;
+  PutBlock(ino, block, bytes, batch);
   return {};
 }
 
 Outcome FileData::Write(InodeNumber ino, InodeRecord* record, uint64_t offset, std::string_view data,
                         lsm::WriteBatch* batch) {
   if (data.empty()) return {};
-  const InodeRecord before = *record;  // what is committed, for the questions below
-  uint64_t added = 0;
+  BlockCount existing;
+  uint64_t touched = 0;
   uint64_t whole_first = UINT64_MAX;  // the run of blocks that are overwritten whole
   uint64_t whole_count = 0;
   uint64_t at = offset;
-  for (std::string_view rest = data; !rest.empty();) {
+  for (std::string_view rest = data; !rest.empty(); ++touched) {
     uint64_t block = at / block_size_;
     auto begin = static_cast<uint32_t>(at % block_size_);
     std::string_view part = rest.substr(0, block_size_ - begin);
     if (part.size() == block_size_) {
-      PutBlock(ino, record, block, part, batch);
+      PutBlock(ino, block, part, batch);
       if (whole_count++ == 0) whole_first = block;
-    } else {
-      InodeRecord probe = before;
-      if (auto written = WritePart(ino, &probe, block, begin, part, batch); !written) return written;
-      added += probe.blocks - before.blocks;
-      record->flags |= probe.flags;
+    } else if (auto written = WritePart(ino, *record, block, begin, part, &existing, batch); !written) {
+      return written;
     }
     rest.remove_prefix(part.size());
     at += part.size();
   }
   if (whole_count > 0) {
-    auto existing = CountBlocks(ino, before, whole_first, whole_first + whole_count);
-    if (!existing) return tl::unexpected(existing.error());
-    added += whole_count - *existing;
+    auto whole = CountBlocks(ino, *record, whole_first, whole_first + whole_count);
+    if (!whole) return tl::unexpected(whole.error());
+    existing.blocks += whole->blocks;
+    existing.promised += whole->promised;
   }
-  record->blocks += added;
+  record->blocks += touched - existing.blocks;
+  record->promised -= std::min(record->promised, existing.promised);
   record->size = std::max(record->size, offset + data.size());
   return {};
 }
@@ -158,13 +169,13 @@ Outcome FileData::EraseBlocks(InodeNumber ino, InodeRecord* record, uint64_t fir
   if (first == 0 && last_excl >= BlocksFor(record->size)) {
     if ((record->flags & schema::kBlocksBeyondEnd) == 0 || last_excl > schema::kMaxFileSize / block_size_) {
       EraseAll(ino, *record, batch);
-      record->blocks = 0;
+      record->blocks = record->promised = 0;
       return {};
     }
   }
   auto count = CountBlocks(ino, *record, first, last_excl);
   if (!count) return tl::unexpected(count.error());
-  if (*count == 0) return {};
+  if (count->blocks == 0) return {};
   if (last_excl - first <= kMaxPointDeletes) {
     for (uint64_t block = first; block < last_excl; ++block) {
       batch->Delete(schema::kData, schema::DataKey(ino, block));
@@ -173,7 +184,8 @@ Outcome FileData::EraseBlocks(InodeNumber ino, InodeRecord* record, uint64_t fir
     auto range = schema::BlocksBetween(ino, first, last_excl);
     batch->DeleteRange(schema::kData, range.begin, range.end);
   }
-  record->blocks -= *count;
+  record->blocks -= count->blocks;
+  record->promised -= std::min(record->promised, count->promised);
   return {};
 }
 
@@ -200,7 +212,6 @@ Outcome FileData::Truncate(InodeNumber ino, InodeRecord* record, uint64_t size, 
     if (auto erased = EraseBlocks(ino, record, keep, UINT64_MAX, batch); !erased) return erased;
     record->flags &= ~schema::kBlocksBeyondEnd;
   }
-  if (record->blocks == 0) record->flags &= ~schema::kHasZeroBlocks;
   record->size = size;
   return {};
 }
@@ -214,7 +225,7 @@ Outcome FileData::ZeroWithin(InodeNumber ino, InodeRecord* record, uint64_t bloc
   if (!*found || old.size() <= begin) return {};
   std::string bytes(old.view());
   std::fill(bytes.begin() + begin, bytes.begin() + static_cast<ptrdiff_t>(std::min<size_t>(end, bytes.size())), '\0');
-  PutBlock(ino, record, block, bytes, batch);
+  PutBlock(ino, block, bytes, batch);
   return {};
 }
 
@@ -239,28 +250,33 @@ Outcome FileData::Punch(InodeNumber ino, InodeRecord* record, uint64_t offset, u
 Outcome FileData::AllocateBlocks(InodeNumber ino, InodeRecord* record, uint64_t first, uint64_t last_excl, bool zero,
                                  lsm::WriteBatch* batch) {
   uint64_t next = first;  // the first block not dealt with
-  auto put_until = [&](uint64_t limit) {
+  auto promise_until = [&](uint64_t limit) {
     for (; next < limit; ++next) {
-      PutBlock(ino, record, next, {}, batch);
+      PutPromised(ino, next, batch);
       ++record->blocks;
+      ++record->promised;
     }
   };
-  const InodeRecord before = *record;
-  if (IsDense(before)) {
-    uint64_t have = std::clamp(BlocksFor(before.size), first, last_excl);
-    for (; next < have; ++next) {
-      if (zero) PutBlock(ino, record, next, {}, batch);
+  auto keep = [&](bool written) {
+    if (zero && written) {
+      PutPromised(ino, next, batch);
+      ++record->promised;
     }
+    ++next;
+  };
+  const InodeRecord before = *record;
+  if (IsWhole(before)) {
+    uint64_t have = std::clamp(BlocksFor(before.size), first, last_excl);
+    while (next < have) keep(true);
   } else if (before.blocks > 0) {
     auto scanned = ForEachBlock(ino, first, last_excl, [&](uint64_t block, std::string_view value) {
-      put_until(block);
-      if (zero && !value.empty()) PutBlock(ino, record, block, {}, batch);
-      ++next;
+      promise_until(block);
+      keep(!value.empty());
       return true;
     });
     if (!scanned) return scanned;
   }
-  put_until(last_excl);
+  promise_until(last_excl);
   if (last_excl > BlocksFor(before.size)) record->flags |= schema::kBlocksBeyondEnd;
   return {};
 }

@@ -29,8 +29,12 @@ class FileData {
   uint64_t BlocksFor(uint64_t size) const { return size / block_size_ + (size % block_size_ != 0 ? 1 : 0); }
   // No block below the end of the file is missing and none lies behind it.
   bool IsDense(const schema::InodeRecord& record) const;
-  // How many of first <= block < last_excl exist.
-  Result<uint64_t> CountBlocks(InodeNumber ino, const schema::InodeRecord& record, uint64_t first, uint64_t last_excl);
+  // How many of first <= block < last_excl exist, and how many of these are preallocated and not written yet.
+  struct BlockCount {
+    uint64_t blocks = 0, promised = 0;
+  };
+  Result<BlockCount> CountBlocks(InodeNumber ino, const schema::InodeRecord& record, uint64_t first,
+                                 uint64_t last_excl);
 
   // Appends to *out; holes are zeros; ends at the end of the file.
   Outcome Read(InodeNumber ino, const schema::InodeRecord& record, uint64_t offset, size_t size, std::string* out);
@@ -41,7 +45,7 @@ class FileData {
   Outcome Truncate(InodeNumber ino, schema::InodeRecord* record, uint64_t size, lsm::WriteBatch* batch);
   // Makes the range read as zeros, whole blocks of it as holes. The size stays.
   Outcome Punch(InodeNumber ino, schema::InodeRecord* record, uint64_t offset, uint64_t length, lsm::WriteBatch* batch);
-  // Puts an empty block wherever one is missing in first <= block < last_excl; with `zero` also over those that exist.
+  // Preallocates whatever is missing of first <= block < last_excl; with `zero` what exists becomes preallocated too.
   // The size stays: the caller sets it, or kBlocksBeyondEnd is set here.
   Outcome AllocateBlocks(InodeNumber ino, schema::InodeRecord* record, uint64_t first, uint64_t last_excl, bool zero,
                          lsm::WriteBatch* batch);
@@ -51,8 +55,8 @@ class FileData {
   // Deletes every block, for an inode that goes.
   void EraseAll(InodeNumber ino, const schema::InodeRecord& record, lsm::WriteBatch* batch) const;
 
-  // The first data (hole) at or behind `offset`; ENXIO when there is none before the end. Blocks of zeros that were
-  // only preallocated are holes here, as on ext4. The end of the file is a hole.
+  // The first data (hole) at or behind `offset`; ENXIO when there is none before the end. Blocks that were only
+  // preallocated are holes here, as on ext4; zeros that were written are data. The end of the file is a hole.
   Result<uint64_t> SeekData(InodeNumber ino, const schema::InodeRecord& record, uint64_t offset);
   // Looks no further than `limit`: answers it, or more, when all before it is data.
   Result<uint64_t> SeekHole(InodeNumber ino, const schema::InodeRecord& record, uint64_t offset,
@@ -60,12 +64,15 @@ class FileData {
 
  private:
   Outcome ReadBlocks(InodeNumber ino, uint64_t offset, size_t size, std::string* out);
-  Outcome WritePart(InodeNumber ino, schema::InodeRecord* record, uint64_t block, uint32_t begin, std::string_view data,
-                    lsm::WriteBatch* batch);
+  // Counts in *existing what it found of the block.
+  Outcome WritePart(InodeNumber ino, const schema::InodeRecord& record, uint64_t block, uint32_t begin,
+                    std::string_view data, BlockCount* existing, lsm::WriteBatch* batch);
   bool MayExist(const schema::InodeRecord& record, uint64_t block) const;
-  void PutBlock(InodeNumber ino, schema::InodeRecord* record, uint64_t block, std::string_view bytes,
-                lsm::WriteBatch* batch) const;
-  // Deletes first <= block < last_excl and takes them off record->blocks.
+  static void PutBlock(InodeNumber ino, uint64_t block, std::string_view bytes, lsm::WriteBatch* batch);
+  static void PutPromised(InodeNumber ino, uint64_t block, lsm::WriteBatch* batch);
+  // True if every block below the end was written.
+  bool IsWhole(const schema::InodeRecord& record) const { return IsDense(record) && record.promised == 0; }
+  // Deletes first <= block < last_excl and takes them off the record's counts.
   Outcome EraseBlocks(InodeNumber ino, schema::InodeRecord* record, uint64_t first, uint64_t last_excl,
                       lsm::WriteBatch* batch);
   // Calls visit(block, value) for each existing block until it returns false.

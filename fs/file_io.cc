@@ -18,11 +18,12 @@ Result<size_t> Store::Write(InodeNumber ino, uint64_t offset, std::span<const ch
   if (!locked) return tl::unexpected(locked.error());
   if (data.empty()) return 0;
   if (offset > schema::kMaxFileSize || data.size() > schema::kMaxFileSize - offset) return Fail(EFBIG);
-  if (auto grows = MayGrow(data.size()); !grows) return tl::unexpected(grows.error());
+  if (read_only_) return Fail(EROFS);
   InodeRecord record = locked->record();
   lsm::WriteBatch batch;
   auto written = data_.Write(ino, &record, offset, {data.data(), data.size()}, &batch);
   if (!written) return tl::unexpected(written.error());
+  if (auto may = MayWrite(data.size(), locked->record(), record); !may) return tl::unexpected(may.error());
   if (auto changed = ContentChanged(ino, &record, flags.clear_suid_sgid, &batch); !changed) {
     return tl::unexpected(changed.error());
   }

@@ -24,6 +24,9 @@ inline constexpr InodeNumber kRootInode = 1;
 inline constexpr size_t kMaxNameBytes = 255;
 inline constexpr size_t kMaxSymlinkBytes = 4095;
 inline constexpr uint32_t kMaxLinks = 2'000'000'000;
+// For SetXattr beside XATTR_CREATE and XATTR_REPLACE: who sets this access ACL may not leave the set-group-id bit on (it
+// is not in the file's group, and has no CAP_FSETID).
+inline constexpr int kXattrClearSgid = 1 << 16;
 
 struct Time {
   int64_t seconds = 0;
@@ -45,10 +48,12 @@ struct Attributes {
   Time atime, mtime, ctime, btime;
 };
 
-// On whose behalf an operation runs. The kernel has checked permissions (default_permissions) and applied the umask.
+// On whose behalf an operation runs. The kernel has checked permissions (default_permissions). The umask counts where no
+// default ACL takes its place.
 struct Caller {
   uint32_t uid = 0;
   uint32_t gid = 0;
+  uint32_t umask = 0;
 };
 
 // What SetAttributes changes; absent fields stay. A change always updates ctime (or sets it to `ctime`).
@@ -117,6 +122,9 @@ class Filesystem {
   // Lookup, create and link calls that return Attributes count one kernel reference ("lookup") to the inode, which
   // Forget gives back. An inode without links lives until its references are gone.
   virtual Result<Attributes> Lookup(InodeNumber parent, std::string_view name) = 0;  // ENOENT
+  // By number, for handles (name_to_handle_at(2)) that outlive names and mounts. ENOENT: it is gone, and no other inode
+  // will ever have the number.
+  virtual Result<Attributes> LookupInode(InodeNumber ino) = 0;
   virtual void Forget(InodeNumber ino, uint64_t lookups) = 0;
   virtual Result<Attributes> GetAttributes(InodeNumber ino) = 0;
   virtual Result<Attributes> SetAttributes(InodeNumber ino, const AttributeChange& change) = 0;
@@ -168,7 +176,8 @@ class Filesystem {
                                    size_t length) = 0;
 
   virtual Result<std::string> GetXattr(InodeNumber ino, std::string_view name) = 0;  // ENODATA
-  // flags: 0, XATTR_CREATE, XATTR_REPLACE.
+  // flags: 0, XATTR_CREATE, XATTR_REPLACE, kXattrClearSgid. POSIX ACLs (system.posix_acl_access and _default) are checked
+  // (EINVAL) and kept in step with the mode: one that says no more than the mode leaves none behind.
   virtual Outcome SetXattr(InodeNumber ino, std::string_view name, std::string_view value, int flags) = 0;
   virtual Outcome RemoveXattr(InodeNumber ino, std::string_view name) = 0;
   virtual Result<std::vector<std::string>> ListXattr(InodeNumber ino) = 0;

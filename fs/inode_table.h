@@ -5,11 +5,11 @@
 #include <list>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <unordered_map>
 
 #include "fs/record_store.h"
 #include "fs/schema.h"
+#include "lsm/writer_first_mutex.h"
 
 namespace silt::fs {
 
@@ -25,7 +25,7 @@ struct InodeState {
   explicit InodeState(InodeNumber number) : ino(number) {}
 
   const InodeNumber ino;
-  std::shared_mutex mutex;
+  lsm::WriterFirstMutex mutex;  // a file that is read without end must still be written now and then
   Known known = Known::kNo;                       // guarded by mutex
   schema::InodeRecord record;                     // guarded by mutex; what the Db holds while known is kPresent
   std::list<InodeState*>::iterator lru_position;  // guarded by the table's shard

@@ -1,9 +1,17 @@
 // Locking inodes for an operation, and the steps that most operations share.
+#include <algorithm>
+
 #include "fs/store.h"
 
 namespace silt::fs {
 
 using schema::InodeRecord;
+
+namespace {
+
+constexpr uint64_t kRecordBytes = 512;  // keys and records that come with what is stored
+
+}  // namespace
 
 Result<LockedInode> Store::Lock(InodeNumber ino, LockMode mode, bool directory) {
   if (closed_) return Fail(EIO);
@@ -47,20 +55,32 @@ void Store::PutInode(InodeNumber ino, const InodeRecord& record, lsm::WriteBatch
 
 Outcome Store::CommitRecord(LockedInode* locked, InodeRecord record, lsm::WriteBatch* batch,
                             lsm::SequenceNumber* sequence) {
+  const uint64_t promised_before = locked->record().promised;
+  const uint64_t promised_after = record.promised;
   PutInode(locked->ino(), record, batch);
+  PutPromise(locked->ino(), promised_before, promised_after, batch);
   if (auto committed = records_.Commit(*batch, sequence); !committed) return committed;
   locked->Publish(std::move(record));
+  PromisesChanged(promised_before, promised_after);
   return {};
 }
 
 Outcome Store::MayGrow(uint64_t bytes) {
   if (read_only_) return Fail(EROFS);
-  constexpr uint64_t kRecords = 512;  // keys and records that come with the bytes
-  if (!space_.Admit(bytes + kRecords)) {
-    reclaimer_.Request();
-    return Fail(ENOSPC);
+  if (space_.Admit(bytes + kRecordBytes)) return {};
+  reclaimer_.Request();
+  return Fail(ENOSPC);
+}
+
+Outcome Store::MayWrite(uint64_t bytes, const InodeRecord& before, const InodeRecord& after) {
+  const uint64_t added = after.blocks > before.blocks ? after.blocks - before.blocks : 0;
+  const uint64_t grown = std::min(bytes, added * superblock_.block_size);
+  if (grown > 0) {
+    if (auto grows = MayGrow(grown); !grows) return grows;
   }
-  return {};
+  if (grown == bytes || space_.AdmitReplacing(bytes - grown + kRecordBytes)) return {};
+  reclaimer_.Request();
+  return Fail(ENOSPC);
 }
 
 }  // namespace silt::fs

@@ -94,6 +94,13 @@ lsm::Result<std::unique_ptr<Filesystem>> OpenOn(std::unique_ptr<lsm::Db> db, con
         fmt::format("filesystem features {:#x} are unknown to this program; open it read-only or use a newer siltfs",
                     superblock->features_read_only)));
   }
+  if (superblock->format_version < schema::kFormatVersion && !options.read_only) {
+    // From now on there may be what an older program does not know.
+    superblock->format_version = schema::kFormatVersion;
+    lsm::WriteBatch batch;
+    batch.Put(schema::kMeta, schema::SuperblockKey(), superblock->Encode());
+    if (auto status = db->Write({}, batch); !status.ok()) return lsm::Fail(status);
+  }
   auto store = std::make_unique<Store>(std::move(db), options, *superblock, std::move(probe));
   store->Start();
   return store;
@@ -119,6 +126,7 @@ Store::~Store() {
 }
 
 void Store::Start() {
+  LoadPromises();
   if (read_only_) return;
   ReapAll();
   if (commit_interval_micros_ > 0) timer_.Start(commit_interval_micros_);

@@ -11,6 +11,7 @@ using schema::InodeRecord;
 
 Outcome Store::EraseInode(InodeNumber ino, const InodeRecord& record, lsm::WriteBatch* batch) {
   batch->Delete(schema::kMeta, schema::InodeKey(ino));
+  PutPromise(ino, record.promised, 0, batch);
   data_.EraseAll(ino, record, batch);
   if ((record.flags & schema::kHasXattrs) == 0) return {};
   auto it = records_.Scan(schema::kMeta, schema::XattrsOf(ino));
@@ -34,14 +35,14 @@ Outcome Store::Unlinking::AddTo(lsm::WriteBatch* batch, const Time& now) {
     return store_->EraseInode(ino, after_, batch);
   }
   PutInode(ino, after_, batch);
-  batch->Put(schema::kMeta, schema::OrphanKey(ino), schema::EncodeOrphan());
+  batch->Put(schema::kMeta, schema::OrphanKey(ino), schema::EncodeMark());
   return {};
 }
 
 void Store::Unlinking::Committed() {
   committed_ = true;
   if (erased_) {
-    locked_->PublishAbsent();
+    store_->PublishErased(locked_);
   } else {
     locked_->Publish(std::move(after_));
   }
@@ -68,8 +69,13 @@ Outcome Store::Reap(InodeNumber ino) {
   if (auto erased = EraseInode(ino, locked->record(), &batch); !erased) return erased;
   batch.Delete(schema::kMeta, schema::OrphanKey(ino));
   if (auto committed = records_.Commit(batch); !committed) return committed;
-  locked->PublishAbsent();
+  PublishErased(&*locked);
   return {};
+}
+
+void Store::PublishErased(LockedInode* locked) {
+  PromisesChanged(locked->record().promised, 0);
+  locked->PublishAbsent();
 }
 
 // At mount: nobody references anything yet. An inode that cannot be read stays an orphan; fsck is for it.

@@ -133,6 +133,10 @@ std::string XattrKey(InodeNumber ino, std::string_view name) {
   return key;
 }
 
+std::string PromiseKey(InodeNumber ino) {
+  return MetaKeyOf(KeyKind::kPromise, ino);
+}
+
 std::string DataKey(InodeNumber ino, uint64_t block) {
   std::string key;
   key.reserve(16);
@@ -175,6 +179,7 @@ std::optional<MetaKey> ParseMetaKey(std::string_view key) {
   switch (parsed.kind) {
     case KeyKind::kInode:
     case KeyKind::kOrphan:
+    case KeyKind::kPromise:
       return rest.empty() ? std::optional(parsed) : std::nullopt;
     case KeyKind::kEntry:
       if (rest.size() != 8) return std::nullopt;
@@ -255,7 +260,7 @@ std::string InodeRecord::Encode() const {
   PutVarint64(&out, uid);
   PutVarint64(&out, gid);
   PutVarint64(&out, nlink);
-  PutVarint64(&out, flags);
+  PutVarint64(&out, flags | (promised != 0 ? kCountsPromised : 0));
   uint8_t same = static_cast<uint8_t>((atime == mtime ? kSameAtime : 0) | (ctime == mtime ? kSameCtime : 0) |
                                       (btime == mtime ? kSameBtime : 0));
   out.push_back(static_cast<char>(same));
@@ -266,6 +271,7 @@ std::string InodeRecord::Encode() const {
   if (IsRegular()) {
     PutVarint64(&out, size);
     PutVarint64(&out, blocks);
+    if (promised != 0) PutVarint64(&out, promised);
   } else if (IsDirectory()) {
     PutVarint64(&out, parent);
     PutVarint64(&out, entries);
@@ -279,16 +285,22 @@ std::string InodeRecord::Encode() const {
 
 namespace {
 
+bool DecodeFile(std::string_view* in, bool counts_promised, InodeRecord* record) {
+  if (!GetVarint64(in, &record->size) || !GetVarint64(in, &record->blocks)) return false;
+  if (record->size > kMaxFileSize || record->blocks > kMaxFileSize / kMinBlockSize + 1) return false;
+  if (!counts_promised) return true;
+  return GetVarint64(in, &record->promised) && record->promised != 0 && record->promised <= record->blocks;
+}
+
 // What stands in an inode record behind the part that all types share.
-bool DecodeByType(std::string_view in, InodeRecord* record) {
+bool DecodeByType(std::string_view in, bool counts_promised, InodeRecord* record) {
   if (record->IsSymlink()) {
     if (in.empty() || in.size() > kMaxSymlinkBytes) return false;
     record->target = in;
     return true;
   }
   if (record->IsRegular()) {
-    if (!GetVarint64(&in, &record->size) || !GetVarint64(&in, &record->blocks)) return false;
-    if (record->size > kMaxFileSize || record->blocks > kMaxFileSize / kMinBlockSize + 1) return false;
+    if (!DecodeFile(&in, counts_promised, record)) return false;
   } else if (record->IsDirectory()) {
     if (!GetVarint64(&in, &record->parent) || !GetVarint64(&in, &record->entries)) return false;
     if (!ValidNumber(record->parent)) return false;
@@ -309,13 +321,16 @@ std::optional<InodeRecord> InodeRecord::Decode(std::string_view in) {
     return std::nullopt;
   }
   if (!ValidType(record.mode & S_IFMT) || (record.mode & ~(S_IFMT | 07777u)) != 0) return std::nullopt;
+  const bool counts_promised = (record.flags & kCountsPromised) != 0;
+  record.flags &= ~(kCountsPromised | kHadZeroBlocks);
   if ((record.flags & ~kKnownInodeFlags) != 0 || same > 7) return std::nullopt;
+  if (counts_promised && !record.IsRegular()) return std::nullopt;
   if (!GetTime(&in, &record.mtime)) return std::nullopt;
   record.atime = record.ctime = record.btime = record.mtime;
   if (!(same & kSameAtime) && !GetTime(&in, &record.atime)) return std::nullopt;
   if (!(same & kSameCtime) && !GetTime(&in, &record.ctime)) return std::nullopt;
   if (!(same & kSameBtime) && !GetTime(&in, &record.btime)) return std::nullopt;
-  if (!DecodeByType(in, &record)) return std::nullopt;
+  if (!DecodeByType(in, counts_promised, &record)) return std::nullopt;
   return record;
 }
 
@@ -354,10 +369,10 @@ std::optional<EntryRecord> EntryRecord::Decode(std::string_view in) {
   return record;
 }
 
-std::string EncodeOrphan() {
+std::string EncodeMark() {
   return NewRecord();
 }
-bool DecodeOrphan(std::string_view in) {
+bool DecodeMark(std::string_view in) {
   return TakeVersion(&in) && in.empty();
 }
 
@@ -368,6 +383,11 @@ std::string XattrHead() {
 std::optional<std::string_view> DecodeXattr(std::string_view in) {
   if (!TakeVersion(&in) || in.size() > kMaxXattrValueBytes) return std::nullopt;
   return in;
+}
+
+std::string_view BlockValue(std::string_view block) {
+  std::string_view trimmed = TrimZeros(block);
+  return trimmed.empty() ? kWrittenZeros : trimmed;
 }
 
 std::string_view TrimZeros(std::string_view block) {

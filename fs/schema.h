@@ -18,8 +18,8 @@ namespace silt::fs::schema {
 inline constexpr lsm::FamilyId kMeta = 0;
 inline constexpr lsm::FamilyId kData = 1;
 
-inline constexpr uint32_t kFormatVersion = 1;
-inline constexpr uint8_t kRecordVersion = 1;  // the first byte of every record of the meta family
+inline constexpr uint32_t kFormatVersion = 2;  // 1 did not count preallocated blocks
+inline constexpr uint8_t kRecordVersion = 1;   // the first byte of every record of the meta family
 inline constexpr uint32_t kMinBlockSize = 4096;
 inline constexpr uint32_t kMaxBlockSize = 65536;
 inline constexpr uint64_t kMaxFileSize = INT64_MAX;
@@ -39,6 +39,7 @@ enum class KeyKind : char {
   kInode = 'I',       // inode -> InodeRecord
   kName = 'N',        // directory, name -> NameRecord
   kOrphan = 'O',      // inode -> OrphanRecord
+  kPromise = 'P',     // inode with preallocated blocks that are not written yet -> nothing but a version
   kSuperblock = 'S',  // -> SuperblockRecord
   kXattr = 'X',       // inode, name -> xattr value
 };
@@ -49,6 +50,7 @@ std::string NameKey(InodeNumber directory, std::string_view name);
 std::string EntryKey(InodeNumber directory, uint64_t entry_id);
 std::string XattrKey(InodeNumber ino, std::string_view name);
 std::string OrphanKey(InodeNumber ino);
+std::string PromiseKey(InodeNumber ino);
 std::string DataKey(InodeNumber ino, uint64_t block);
 
 // begin <= key < end.
@@ -104,8 +106,9 @@ inline constexpr uint32_t kDirectoryWasLarge = 1u
                                                << 0;   // had more than kLargeDirectory entries since it was last empty
 inline constexpr uint32_t kBlocksBeyondEnd = 1u << 1;  // preallocated: has data keys at or behind ceil(size / block)
 inline constexpr uint32_t kHasXattrs = 1u << 2;        // has X keys
-inline constexpr uint32_t kHasZeroBlocks = 1u << 3;    // has data keys with empty values (SEEK_HOLE must look)
-inline constexpr uint32_t kKnownInodeFlags = kDirectoryWasLarge | kBlocksBeyondEnd | kHasXattrs | kHasZeroBlocks;
+inline constexpr uint32_t kHadZeroBlocks = 1u << 3;    // of format 1: means nothing any more
+inline constexpr uint32_t kCountsPromised = 1u << 4;   // in records only: InodeRecord::promised is not 0 and follows
+inline constexpr uint32_t kKnownInodeFlags = kDirectoryWasLarge | kBlocksBeyondEnd | kHasXattrs;
 inline constexpr uint64_t kLargeDirectory = 1000;
 
 struct InodeRecord {
@@ -114,8 +117,9 @@ struct InodeRecord {
   uint32_t gid = 0;
   uint32_t nlink = 0;  // directories: 2 + subdirectories; 0: orphan
   uint32_t flags = 0;
-  uint64_t size = 0;    // bytes; regular files only (0 for others, a symlink's is its target's)
-  uint64_t blocks = 0;  // data keys of this inode; regular files only
+  uint64_t size = 0;      // bytes; regular files only (0 for others, a symlink's is its target's)
+  uint64_t blocks = 0;    // data keys of this inode; regular files only
+  uint64_t promised = 0;  // those of them with empty values: preallocated, not written yet
   Time atime, mtime, ctime, btime;
   uint64_t rdev = 0;       // character and block devices only
   InodeNumber parent = 0;  // directories only; the root's is itself
@@ -151,9 +155,9 @@ struct EntryRecord {
   static std::optional<EntryRecord> Decode(std::string_view in);
 };
 
-// Value of an O key: nothing but its version.
-std::string EncodeOrphan();
-bool DecodeOrphan(std::string_view in);
+// Value of an O or a P key: nothing but its version.
+std::string EncodeMark();
+bool DecodeMark(std::string_view in);
 
 // Value of an X key: the version, then the bytes as they are. The decoded view points into the input.
 std::string XattrHead();  // what stands before the bytes
@@ -161,8 +165,12 @@ std::optional<std::string_view> DecodeXattr(std::string_view in);
 
 // ---- Data blocks: the block's bytes without its trailing zeros. ----
 
-// Present and empty: allocated, all zeros. Absent: a hole.
+// What stands for a block that zeros were written to: one of them, since an empty value is a block that was only
+// preallocated, and a missing key is a hole.
+inline constexpr std::string_view kWrittenZeros("\0", 1);
 std::string_view TrimZeros(std::string_view block);
+// The value of a block with these bytes.
+std::string_view BlockValue(std::string_view block);
 
 // True for the S_IFMT bits that an inode may have.
 bool ValidType(uint32_t type);

@@ -9,8 +9,7 @@ using schema::InodeRecord;
 
 Result<uint64_t> FileData::SeekData(InodeNumber ino, const InodeRecord& record, uint64_t offset) {
   if (offset >= record.size || record.blocks == 0) return Fail(ENXIO);
-  bool all_data = IsDense(record) && (record.flags & schema::kHasZeroBlocks) == 0;
-  if (all_data) return offset;
+  if (IsWhole(record)) return offset;
   std::optional<uint64_t> found;
   auto scanned =
       ForEachBlock(ino, offset / block_size_, BlocksFor(record.size), [&](uint64_t block, std::string_view value) {
@@ -26,8 +25,7 @@ Result<uint64_t> FileData::SeekData(InodeNumber ino, const InodeRecord& record, 
 Result<uint64_t> FileData::SeekHole(InodeNumber ino, const InodeRecord& record, uint64_t offset, uint64_t limit) {
   if (offset >= record.size) return Fail(ENXIO);
   if (record.blocks == 0) return offset;
-  bool all_data = IsDense(record) && (record.flags & schema::kHasZeroBlocks) == 0;
-  if (all_data) return record.size;
+  if (IsWhole(record)) return record.size;
   uint64_t next = offset / block_size_;  // the first block that is not known to be data
   auto scanned =
       ForEachBlock(ino, next, BlocksFor(std::min(record.size, limit)), [&](uint64_t block, std::string_view value) {

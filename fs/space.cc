@@ -5,19 +5,23 @@
 namespace silt::fs {
 
 uint64_t SpaceGuard::Reserve(uint64_t total_bytes) {
-  // Room for one compaction into the base level (fs/open.cc scales that with the disk), half of it the engine's ballast.
+  // Room for one compaction into the base level (fs/open.cc scales that with the disk), half of it the engine's
+  // ballast.
   return std::clamp<uint64_t>(total_bytes / 8, 4 << 20, 256 << 20);
 }
 
 lsm::Result<SpaceGuard::Space> SpaceGuard::LookLocked() {
   auto info = probe_();
   if (!info) return lsm::Fail(info.error());
-  uint64_t reserve = Reserve(info->total_bytes);
-  available_ = info->free_bytes > reserve ? info->free_bytes - reserve : 0;
+  reserve_ = std::min(Reserve(info->total_bytes), info->free_bytes);
+  available_ = info->free_bytes - reserve_;
   looked_at_ = clock_->MonotonicMicros();
   admitted_ = 0;
   known_ = true;
-  return Space{.total = info->total_bytes, .free = info->free_bytes, .available = available_};
+  auto without_promised = [this](uint64_t bytes) { return bytes - std::min(bytes, promised_); };
+  return Space{.total = info->total_bytes,
+               .free = without_promised(info->free_bytes),
+               .available = without_promised(available_)};
 }
 
 lsm::Result<SpaceGuard::Space> SpaceGuard::Look() {
@@ -26,14 +30,44 @@ lsm::Result<SpaceGuard::Space> SpaceGuard::Look() {
   return LookLocked();
 }
 
+bool SpaceGuard::Refresh(uint64_t bytes) {
+  bool fresh = known_ && admitted_ + bytes < kRecheckBytes && clock_->MonotonicMicros() - looked_at_ < kRecheckMicros;
+  return fresh || LookLocked().has_value();
+}
+
 bool SpaceGuard::Admit(uint64_t bytes) {
   if (!probe_) return true;
   std::lock_guard lock(mutex_);
-  bool fresh = known_ && admitted_ + bytes < kRecheckBytes && clock_->MonotonicMicros() - looked_at_ < kRecheckMicros;
-  if (!fresh && !LookLocked()) return true;  // the write itself will tell
-  if (admitted_ + bytes > available_) return false;
+  if (!Refresh(bytes)) return true;  // the write itself will tell
+  if (admitted_ + promised_ + bytes > available_) return false;
   admitted_ += bytes;
   return true;
+}
+
+bool SpaceGuard::AdmitReplacing(uint64_t bytes) {
+  if (!probe_) return true;
+  std::lock_guard lock(mutex_);
+  if (!Refresh(bytes)) return true;
+  if (admitted_ + bytes > available_ + reserve_ / 2) return false;
+  admitted_ += bytes;
+  return true;
+}
+
+bool SpaceGuard::Promise(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (probe_ && LookLocked() && (promised_ > available_ || bytes > available_ - promised_)) return false;
+  promised_ += bytes;
+  return true;
+}
+
+void SpaceGuard::AddPromised(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  promised_ += bytes;
+}
+
+void SpaceGuard::DropPromised(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  promised_ -= std::min(promised_, bytes);
 }
 
 }  // namespace silt::fs

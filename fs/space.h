@@ -21,9 +21,19 @@ class SpaceGuard {
   // An empty probe, or one that fails, lets everything through.
   SpaceGuard(SpaceProbe probe, lsm::Clock* clock) : probe_(std::move(probe)), clock_(clock) {}
 
-  // May `bytes` more be stored without touching the reserve? Counts them if so.
+  // May `bytes` more be stored without touching the reserve or what is promised? Counts them if so.
   bool Admit(uint64_t bytes);
-  // Looks now. available = free without the reserve.
+  // The same for bytes that replace others or that were promised: half the reserve is theirs, since compaction gives it
+  // back. The other half is the engine's.
+  bool AdmitReplacing(uint64_t bytes);
+
+  // What fallocate(2) promised and nobody has written yet: nobody else gets it. False: there is not enough.
+  bool Promise(uint64_t bytes);
+  // Without asking: promises of an earlier mount, and those for data that stops taking space.
+  void AddPromised(uint64_t bytes);
+  void DropPromised(uint64_t bytes);
+
+  // Looks now. Free and available are without what is promised; available also without the reserve.
   struct Space {
     uint64_t total = 0, free = 0, available = 0;
   };
@@ -34,12 +44,16 @@ class SpaceGuard {
 
  private:
   lsm::Result<Space> LookLocked();
+  // Looks again if the last look is too old for `bytes` more. False: there is nothing to look at.
+  bool Refresh(uint64_t bytes);
 
   const SpaceProbe probe_;
   lsm::Clock* const clock_;
   std::mutex mutex_;
   bool known_ = false;      // guarded by mutex_, as are all below
   uint64_t available_ = 0;  // at the last look
+  uint64_t reserve_ = 0;    // of which this much was free
+  uint64_t promised_ = 0;
   uint64_t looked_at_ = 0;
   uint64_t admitted_ = 0;  // since the last look
 };

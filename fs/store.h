@@ -27,6 +27,8 @@
 
 namespace silt::fs {
 
+class Acl;
+
 // Writes the superblock and the root into an empty Db and syncs it.
 lsm::Status FormatOn(lsm::Db* db, const FormatOptions& options, Time now);
 // The superblock of an open Db: kCorruption when it is missing or damaged, kNotSupported for a newer format.
@@ -59,6 +61,7 @@ class Store final : public Filesystem {
 
   // directory.cc
   Result<Attributes> Lookup(InodeNumber parent, std::string_view name) override;
+  Result<Attributes> LookupInode(InodeNumber ino) override;
   Result<Attributes> MakeNode(const Caller& caller, InodeNumber parent, std::string_view name, uint32_t mode,
                               uint64_t rdev) override;
   Result<Attributes> MakeDirectory(const Caller& caller, InodeNumber parent, std::string_view name,
@@ -98,6 +101,7 @@ class Store final : public Filesystem {
 
  private:
   friend class RenameOperation;
+  static constexpr uint64_t kBytesBesideBlock = 64;
 
   // ---- locking (locking.cc) ----
   // Present inodes only; ENOENT otherwise.
@@ -117,10 +121,37 @@ class Store final : public Filesystem {
                        lsm::SequenceNumber* sequence = nullptr);
   static void PutInode(InodeNumber ino, const schema::InodeRecord& record, lsm::WriteBatch* batch);
   Outcome MayGrow(uint64_t bytes);  // ENOSPC
+  // The same for a write of `bytes` that made `before` into `after`: what falls on blocks that the file has already is
+  // not new.
+  Outcome MayWrite(uint64_t bytes, const schema::InodeRecord& before, const schema::InodeRecord& after);
+  // ---- promises of space (promises.cc): blocks that are preallocated and not written yet ----
+  // What a block takes, with its key and its share of an index.
+  uint64_t PromisedBytes(uint64_t blocks) const { return blocks * (superblock_.block_size + kBytesBesideBlock); }
+  // Keeps the P key in step with the record.
+  static void PutPromise(InodeNumber ino, uint64_t before, uint64_t after, lsm::WriteBatch* batch);
+  void PromisesChanged(uint64_t before, uint64_t after);
+  void LoadPromises();  // of earlier mounts
   // What every change of a regular file's content does: mtime, ctime, file capabilities, suid and sgid if asked.
   Outcome ContentChanged(InodeNumber ino, schema::InodeRecord* record, bool clear_suid_sgid, lsm::WriteBatch* batch);
   static void ClearSuidSgid(schema::InodeRecord* record);
   Outcome DropCapabilities(InodeNumber ino, const schema::InodeRecord& record, lsm::WriteBatch* batch);
+
+  // ---- xattrs (xattr.cc) and ACLs (acl_xattr.cc) ----
+  // nullopt: there is none.
+  Result<std::optional<std::string>> FindXattr(InodeNumber ino, const schema::InodeRecord& record,
+                                               std::string_view name);
+  static void PutXattr(InodeNumber ino, std::string_view name, std::string_view value, schema::InodeRecord* record,
+                       lsm::WriteBatch* batch);
+  // EEXIST, ENODATA by the flags of setxattr(2); ENOSPC for more names than can be listed.
+  Outcome CheckXattrFits(InodeNumber ino, const schema::InodeRecord& record, std::string_view name, int flags);
+  Result<std::string> AccessAclAsSeen(InodeNumber ino, const schema::InodeRecord& record, std::string_view stored);
+  Outcome SetAcl(InodeNumber ino, schema::InodeRecord* record, std::string_view name, std::string_view value,
+                 lsm::WriteBatch* batch);
+  // Sets the mode too.
+  static void PutAccessAcl(InodeNumber ino, const Acl& acl, schema::InodeRecord* record, lsm::WriteBatch* batch);
+  // What a new inode's mode and ACLs become: by its directory's default ACL, by the umask where there is none.
+  Outcome InheritPermissions(InodeNumber parent, const schema::InodeRecord& parent_record, uint32_t umask,
+                             InodeNumber ino, schema::InodeRecord* record, lsm::WriteBatch* batch);
 
   // ---- directories ----
   struct NewEntry {
@@ -159,10 +190,12 @@ class Store final : public Filesystem {
   };
   // Every key of an inode without links.
   Outcome EraseInode(InodeNumber ino, const schema::InodeRecord& record, lsm::WriteBatch* batch);
+  void PublishErased(LockedInode* locked);
   Outcome Reap(InodeNumber ino);
   void ReapAll();
 
   // ---- file data ----
+  Outcome PunchHole(LockedInode* locked, uint64_t offset, uint64_t length);
   Outcome AllocateRange(LockedInode* locked, bool keep_size, bool zero, uint64_t offset, uint64_t end);
   Result<size_t> CopyChunk(InodeNumber from, uint64_t from_offset, InodeNumber to, uint64_t to_offset, size_t length);
 

@@ -25,6 +25,7 @@ class Adapter {
  public:
   struct Options {
     bool writeback = false;
+    bool acl = true;
     // Called when the kernel says hello, with what it offers; returns what to accept that libfuse has no name for.
     std::function<uint64_t(uint64_t offered)> on_init;
   };

@@ -54,11 +54,21 @@ void RefuseWhatBreaks(fuse_conn_info* connection) {
   Refuse(connection, FUSE_CAP_SPLICE_READ);
   Refuse(connection, FUSE_CAP_SPLICE_WRITE);
   Refuse(connection, FUSE_CAP_SPLICE_MOVE);
-  // Locks stay in the kernel; it applies the umask.
+  // Locks stay in the kernel.
   Refuse(connection, FUSE_CAP_POSIX_LOCKS);
   Refuse(connection, FUSE_CAP_FLOCK_LOCKS);
-  Refuse(connection, FUSE_CAP_DONT_MASK);
   Refuse(connection, FUSE_CAP_IOCTL_DIR);
+}
+
+// With ACLs the kernel leaves the umask to the filesystem, since a directory's default ACL takes its place.
+void SetAcls(fuse_conn_info* connection, bool acl) {
+  if (acl) {
+    Want(connection, FUSE_CAP_POSIX_ACL);
+    Want(connection, FUSE_CAP_DONT_MASK);
+  } else {
+    Refuse(connection, FUSE_CAP_POSIX_ACL);
+    Refuse(connection, FUSE_CAP_DONT_MASK);
+  }
 }
 
 // The filesystem drops suid, sgid and file capabilities on write, truncate and chown, so that the kernel need not ask for
@@ -89,6 +99,9 @@ void InitConnection(void* userdata, fuse_conn_info* connection) {
   WantWhatSavesRequests(connection);
   RefuseWhatBreaks(connection);
   WantKillPriv(connection);
+  // Handles of name_to_handle_at(2) and NFS: the kernel finds by number what it has forgotten.
+  Want(connection, FUSE_CAP_EXPORT_SUPPORT);
+  SetAcls(connection, adapter->options().acl);
   if (adapter->options().writeback) {
     Want(connection, FUSE_CAP_WRITEBACK_CACHE);
   } else {

@@ -2,10 +2,12 @@
 #include <linux/capability.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
 
+#include "fs/acl.h"
 #include "mount/caller.h"
 #include "mount/fuse_reply.h"
 
@@ -50,6 +52,32 @@ void ReplySized(fuse_req_t request, const std::string& value, size_t size) {
   }
 }
 
+// Without ACLs the kernel passes their names on as if they were any others.
+bool IsRefused(fuse_req_t request, std::string_view name) {
+  return !OptionsOf(request).acl && fs::IsAclName(name);
+}
+
+CallingThread ThreadOf(fuse_req_t request) {
+  return CallingThread(fuse_req_ctx(request)->pid);
+}
+
+// As Linux's posix_acl_update_mode. The kernel tells by a flag of the request, which libfuse keeps to itself.
+bool MustClearSgid(fuse_req_t request, fs::Filesystem& filesystem, fuse_ino_t ino) {
+  fs::Result<fs::Attributes> attributes = filesystem.GetAttributes(ino);
+  if (!attributes || (attributes->mode & S_ISGID) == 0 || fuse_req_ctx(request)->gid == attributes->gid) return false;
+  CallingThread caller = ThreadOf(request);
+  return !caller.InGroup(attributes->gid) && !caller.HasCapability(CAP_FSETID);
+}
+
+// What listxattr(2) shows to whom: trusted.* is for administrators, as on other filesystems.
+void HideXattrs(fuse_req_t request, std::vector<std::string>* names) {
+  std::erase_if(*names, [&](const std::string& name) { return IsRefused(request, name); });
+  auto trusted = [](const std::string& name) { return name.starts_with("trusted."); };
+  if (std::any_of(names->begin(), names->end(), trusted) && !ThreadOf(request).HasCapability(CAP_SYS_ADMIN)) {
+    std::erase_if(*names, trusted);
+  }
+}
+
 }  // namespace
 
 void Getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*info*/) {
@@ -88,11 +116,18 @@ void Statfs(fuse_req_t request, fuse_ino_t /*ino*/) {
 }
 
 void Setxattr(fuse_req_t request, fuse_ino_t ino, const char* name, const char* value, size_t size, int flags) {
-  ReplyOutcome(request, Begin(request, Request::kSetxattr).SetXattr(ino, name, {value, size}, flags));
+  fs::Filesystem& filesystem = Begin(request, Request::kSetxattr);
+  if (IsRefused(request, name)) {
+    fuse_reply_err(request, EOPNOTSUPP);
+    return;
+  }
+  if (name == fs::kAccessAclName && MustClearSgid(request, filesystem, ino)) flags |= fs::kXattrClearSgid;
+  ReplyOutcome(request, filesystem.SetXattr(ino, name, {value, size}, flags));
 }
 
 void Getxattr(fuse_req_t request, fuse_ino_t ino, const char* name, size_t size) {
-  fs::Result<std::string> value = Begin(request, Request::kGetxattr).GetXattr(ino, name);
+  fs::Filesystem& filesystem = Begin(request, Request::kGetxattr);
+  fs::Result<std::string> value = IsRefused(request, name) ? fs::Fail(EOPNOTSUPP) : filesystem.GetXattr(ino, name);
   if (value) {
     ReplySized(request, *value, size);
   } else {
@@ -106,13 +141,15 @@ void Listxattr(fuse_req_t request, fuse_ino_t ino, size_t size) {
     fuse_reply_err(request, names.error().value());
     return;
   }
+  HideXattrs(request, &*names);
   std::string list;
   for (const std::string& name : *names) list.append(name).push_back('\0');
   ReplySized(request, list, size);
 }
 
 void Removexattr(fuse_req_t request, fuse_ino_t ino, const char* name) {
-  ReplyOutcome(request, Begin(request, Request::kRemovexattr).RemoveXattr(ino, name));
+  fs::Filesystem& filesystem = Begin(request, Request::kRemovexattr);
+  ReplyOutcome(request, IsRefused(request, name) ? fs::Fail(EOPNOTSUPP) : filesystem.RemoveXattr(ino, name));
 }
 
 void Ioctl(fuse_req_t request, fuse_ino_t /*ino*/, unsigned int /*command*/, void* /*argument*/,

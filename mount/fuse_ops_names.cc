@@ -1,14 +1,27 @@
 // Names: lookup, create, link, rename, remove.
 #include <cerrno>
 #include <span>
+#include <string_view>
 
 #include "mount/fuse_reply.h"
 
 namespace silt::mount {
 
+namespace {
+
+// "." and ".." come only for handles (EXPORT_SUPPORT), and with any inode as their parent.
+fs::Result<fs::Attributes> Find(fs::Filesystem& filesystem, fuse_ino_t parent, std::string_view name) {
+  if (name == ".") return filesystem.LookupInode(parent);
+  if (name != "..") return filesystem.Lookup(parent, name);
+  fs::Result<fs::InodeNumber> up = filesystem.Parent(parent);
+  return up ? filesystem.LookupInode(*up) : tl::unexpected(up.error());
+}
+
+}  // namespace
+
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   fs::Filesystem& filesystem = Begin(request, Request::kLookup);
-  fs::Result<fs::Attributes> found = filesystem.Lookup(parent, name);
+  fs::Result<fs::Attributes> found = Find(filesystem, parent, name);
   if (found || found.error().value() != ENOENT) {
     ReplyEntry(request, filesystem, found);
     return;

@@ -11,9 +11,15 @@ inline fs::Filesystem& Begin(fuse_req_t request, Request kind) {
   return adapter->filesystem();
 }
 
+inline const Adapter::Options& OptionsOf(fuse_req_t request) {
+  return static_cast<Adapter*>(fuse_req_userdata(request))->options();
+}
+
 inline fs::Caller CallerOf(fuse_req_t request) {
   const fuse_ctx* context = fuse_req_ctx(request);
-  return {.uid = static_cast<uint32_t>(context->uid), .gid = static_cast<uint32_t>(context->gid)};
+  return {.uid = static_cast<uint32_t>(context->uid),
+          .gid = static_cast<uint32_t>(context->gid),
+          .umask = static_cast<uint32_t>(context->umask)};
 }
 
 fuse_entry_param ToEntry(const fs::Attributes& attributes);

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "fs/printable.h"
 #include "fs/schema.h"
 
 namespace silt::mount {
@@ -29,7 +30,7 @@ std::string DescribeInode(std::string_view value) {
                                  inode->blocks, FormatTime(inode->mtime), FormatTime(inode->ctime));
   if (inode->IsDirectory()) text += fmt::format(" parent {} entries {}", inode->parent, inode->entries);
   if (inode->IsDevice()) text += fmt::format(" rdev {:#x}", inode->rdev);
-  if (inode->IsSymlink()) text += fmt::format(" target \"{}\"", Printable(inode->target));
+  if (inode->IsSymlink()) text += fmt::format(" target \"{}\"", fs::Printable(inode->target));
   return text;
 }
 
@@ -55,14 +56,17 @@ std::string DescribeMetaValue(schema::KeyKind kind, std::string_view value) {
       break;
     case schema::KeyKind::kEntry:
       if (auto entry = schema::EntryRecord::Decode(value)) {
-        return fmt::format("inode {} type {:o} \"{}\"", entry->ino, entry->type, Printable(entry->name));
+        return fmt::format("inode {} type {:o} \"{}\"", entry->ino, entry->type, fs::Printable(entry->name));
       }
       break;
     case schema::KeyKind::kXattr:
-      if (auto bytes = schema::DecodeXattr(value)) return fmt::format("\"{}\"", Printable(*bytes));
+      if (auto bytes = schema::DecodeXattr(value)) return fmt::format("\"{}\"", fs::Printable(*bytes));
       break;
     case schema::KeyKind::kOrphan:
-      if (schema::DecodeOrphan(value)) return "orphan";
+      if (schema::DecodeMark(value)) return "orphan";
+      break;
+    case schema::KeyKind::kPromise:
+      if (schema::DecodeMark(value)) return "has preallocated blocks";
       break;
   }
   return "malformed " + Hex(value);
@@ -87,19 +91,6 @@ bool DumpFamily(lsm::Db& db, lsm::FamilyId family, const KeyDumpOptions& options
 
 }  // namespace
 
-std::string Printable(std::string_view bytes) {
-  std::string text;
-  for (char c : bytes) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f || c == '"' || c == '\\') {
-      text += fmt::format("\\x{:02x}", byte);
-    } else {
-      text.push_back(c);
-    }
-  }
-  return text;
-}
-
 std::string FamilyName(lsm::FamilyId family) {
   if (family == schema::kMeta) return "meta";
   if (family == schema::kData) return "data";
@@ -121,9 +112,10 @@ std::string DescribeKey(lsm::FamilyId family, std::string_view key) {
       return fmt::format("{} {} {}", letter, parsed->ino, parsed->entry_id);
     case schema::KeyKind::kName:
     case schema::KeyKind::kXattr:
-      return fmt::format("{} {} \"{}\"", letter, parsed->ino, Printable(parsed->name));
+      return fmt::format("{} {} \"{}\"", letter, parsed->ino, fs::Printable(parsed->name));
     case schema::KeyKind::kInode:
     case schema::KeyKind::kOrphan:
+    case schema::KeyKind::kPromise:
       break;
   }
   return fmt::format("{} {}", letter, parsed->ino);

@@ -11,9 +11,6 @@
 
 namespace silt::mount {
 
-// The bytes as they are where they print, \xNN where they do not.
-std::string Printable(std::string_view bytes);
-
 // "meta", "data", or the number of a family that the schema does not have.
 std::string FamilyName(lsm::FamilyId family);
 // "I 17", "N 1 "name"", "17 block 3"; the bytes in hex for a key that the schema does not know.
@@ -27,7 +24,7 @@ struct KeyDumpOptions {
 };
 
 // How people give a key prefix: 0x and hex digits, or the bytes themselves (a letter is a kind of key of meta: I, N, E,
-// X, O, S). nullopt for hex that is none.
+// X, O, P, S). nullopt for hex that is none.
 std::optional<std::string> ParseKeyPrefix(std::string_view text);
 
 // Calls `line` for each key in order. The status is of the walk.

@@ -59,7 +59,7 @@ bool SetLogLevel(MountOptions* o, std::string_view value) {
   return std::find(levels.begin(), levels.end(), value) != levels.end();
 }
 
-const std::array<OwnOption, 16> kOwn = {{
+const std::array<OwnOption, 18> kOwn = {{
     {"ro", "", "mount read-only", [](MountOptions* o, std::string_view) { return o->read_only = true; }},
     {"rw", "", "mount for reading and writing (default)",
      [](MountOptions* o, std::string_view) { return !(o->read_only = false); }},
@@ -75,6 +75,9 @@ const std::array<OwnOption, 16> kOwn = {{
      [](MountOptions* o, std::string_view) { return (o->allow_other = false).has_value(); }},
     {"default_permissions", "", "the kernel checks permissions (always on)",
      [](MountOptions* o, std::string_view) { return o->default_permissions = true; }},
+    {"acl", "", "POSIX ACLs (default)", [](MountOptions* o, std::string_view) { return o->acl = true; }},
+    {"noacl", "", "no POSIX ACLs: getfacl and setfacl do not work, modes alone count",
+     [](MountOptions* o, std::string_view) { return !(o->acl = false); }},
     {"max_threads", "N", "threads that serve requests (default 16)", &SetThreads},
     {"io_uring", "", "FUSE over io_uring where the kernel offers it (default); siltfs status says what is missing",
      [](MountOptions* o, std::string_view) { return o->io_uring = true; }},

@@ -16,6 +16,7 @@ struct MountOptions {
   uint64_t memory_bytes = uint64_t{256} << 20;
   uint64_t commit_micros = 5'000'000;
   bool writeback = false;
+  bool acl = true;
   std::optional<bool> allow_other;  // nullopt: yes for root, no for others
   bool default_permissions = true;
   unsigned max_threads = 16;

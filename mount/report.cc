@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 namespace silt::mount {
 
@@ -20,6 +21,10 @@ int Complain(std::string_view verb, std::string_view where, const lsm::Status& s
   std::string what = Describe(status);
   bool says_where = what.find(where) != std::string::npos;
   return Complain(verb, says_where ? std::string_view{} : where, what);
+}
+
+std::string JsonText(const nlohmann::json& object) {
+  return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string Describe(const lsm::Status& status) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,9 @@ int Complain(std::string_view verb, std::string_view where, const lsm::Status& s
 
 // The text of a status for people.
 std::string Describe(const lsm::Status& status);
+
+// A whole object for --json, indented. Bytes that are no UTF-8 (a path may hold any) become U+FFFD.
+std::string JsonText(const nlohmann::json& object);
 
 // A line on stderr that is rewritten in place; silent unless stderr is a terminal. Not thread-safe.
 class Progress {

@@ -85,6 +85,7 @@ class Session {
     if (!opened) return opened.error();
     filesystem_ = *std::move(opened);
     Adapter::Options options{.writeback = config_.options.writeback,
+                             .acl = config_.options.acl,
                              .on_init = [this](uint64_t offered) { return transport_->OnInit(offered); }};
     adapter_ = std::make_unique<Adapter>(filesystem_.get(), std::move(options));
     return Status::Ok();

@@ -62,6 +62,7 @@ nlohmann::json ToJson(const Outcome& outcome, const std::string& store) {
           {"xattrs", report.xattrs},
           {"data_blocks", report.data_blocks},
           {"problems", std::move(problems)},
+          {"problems_not_listed", report.unlisted},
           {"manifest_rebuilt", outcome.was_rebuilt},
           {"moved_aside", outcome.rebuilt.moved_aside},
           {"notes", outcome.rebuilt.notes}};
@@ -77,12 +78,13 @@ void PrintText(const Outcome& outcome, const std::string& store) {
   for (const fs::CheckProblem& problem : report.problems) {
     fmt::print("{}{}\n", problem.what, problem.repaired ? " (repaired)" : "");
   }
+  if (report.unlisted != 0) fmt::print("{}: {} more problems, of the same kinds\n", store, report.unlisted);
   fmt::print(
       "{}: {}, {} inodes ({} directories, {} files, {} symlinks, {} others), {} xattrs, {} data blocks, {} "
       "orphans\n",
-      store, report.clean() ? "clean" : fmt::format("{} problems", report.problems.size()), report.inodes,
-      report.directories, report.files, report.symlinks, report.others, report.xattrs, report.data_blocks,
-      report.orphans);
+      store, report.clean() ? "clean" : fmt::format("{} problems", report.problems.size() + report.unlisted),
+      report.inodes, report.directories, report.files, report.symlinks, report.others, report.xattrs,
+      report.data_blocks, report.orphans);
 }
 
 int ExitCode(const Outcome& outcome) {
@@ -159,7 +161,7 @@ int RunFsck(const Words& words) {
   }
   if (!outcome) return Explain(store, outcome.error(), repair);
   if (as_json) {
-    fmt::print("{}\n", ToJson(*outcome, store).dump(2));
+    fmt::print("{}\n", JsonText(ToJson(*outcome, store)));
   } else {
     PrintText(*outcome, store);
   }

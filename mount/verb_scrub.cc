@@ -51,7 +51,7 @@ int RunScrub(const Words& words) {
     if (as_json) {
       nlohmann::json whole = result;
       whole["damage"] = damage;
-      fmt::print("{}\n", whole.dump(2));
+      fmt::print("{}\n", JsonText(whole));
     } else {
       for (const auto& found : damage) {
         fmt::print("{}: {}\n", found.at("file").get<std::string>(), found.at("what").get<std::string>());

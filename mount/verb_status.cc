@@ -24,7 +24,7 @@ int RunStatus(const Words& words) {
     return StatusJson(store, **filesystem, nullptr);
   };
   call.show = [&](const nlohmann::json& status) {
-    fmt::print("{}", as_json ? status.dump(2) + "\n" : StatusText(status));
+    fmt::print("{}", as_json ? JsonText(status) + "\n" : StatusText(status));
     return kExitOk;
   };
   return Call(call);

@@ -30,6 +30,8 @@ std::string Describe(const RawKey& key) {
       return fmt::format("I {}", parts->ino);
     case schema::KeyKind::kOrphan:
       return fmt::format("O {}", parts->ino);
+    case schema::KeyKind::kPromise:
+      return fmt::format("P {}", parts->ino);
   }
   return "?";
 }
@@ -218,15 +220,17 @@ InodeNumber Image::AddOrphan(uint32_t mode, std::string_view data) {
   if (record.IsDirectory()) record.parent = 15;  // gone
   WriteData(ino, data, &record);
   PutInode(ino, record);
-  Put(MetaKeyOf(schema::OrphanKey(ino)), schema::EncodeOrphan());
+  Put(MetaKeyOf(schema::OrphanKey(ino)), schema::EncodeMark());
   return ino;
 }
 
 void Image::Preallocate(InodeNumber ino, uint64_t block) {
   auto record = Inode(ino);
-  record.flags |= schema::kBlocksBeyondEnd | schema::kHasZeroBlocks;
+  record.flags |= schema::kBlocksBeyondEnd;
   ++record.blocks;
+  ++record.promised;
   PutInode(ino, record);
+  Put(MetaKeyOf(schema::PromiseKey(ino)), schema::EncodeMark());
   Put(DataKeyOf(ino, block), "");
 }
 

@@ -149,11 +149,13 @@ void ExpectUndamagedIsKept(const Dump& sound, const Dump& broken, const Dump& af
   };
   for (const auto& [key, value] : broken) {
     if (!whole(key)) continue;
-    auto parts = key.first == kData ? std::nullopt : schema::ParseMetaKey(key.second);
-    InodeNumber ino = key.first == kData ? schema::ParseDataKey(key.second)->ino : parts->ino;
-    if (parts && parts->kind != schema::KeyKind::kInode && parts->kind != schema::KeyKind::kXattr) continue;
+    const bool data = key.first == kData;
+    const schema::MetaKey parts = data ? schema::MetaKey{} : schema::ParseMetaKey(key.second).value();
+    InodeNumber ino = data ? schema::ParseDataKey(key.second)->ino : parts.ino;
+    const bool inode = !data && parts.kind == schema::KeyKind::kInode;
+    if (!data && !inode && parts.kind != schema::KeyKind::kXattr) continue;
     if (!whole(MetaKeyOf(schema::InodeKey(ino)))) continue;
-    if (parts && parts->kind == schema::KeyKind::kInode) {
+    if (inode) {
       EXPECT_TRUE(after.contains(key)) << Describe(key) << " is lost";
       bool orphan = after.contains(MetaKeyOf(schema::OrphanKey(ino)));
       EXPECT_NE(walker.seen.contains(ino), orphan) << "inode " << ino;

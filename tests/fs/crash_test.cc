@@ -106,6 +106,22 @@ TEST(CrashTest, KilledProcessLosesNothing) {
   EXPECT_EQ(CheckPrefix(&revived, script), 99);
 }
 
+// O_SYNC and O_DSYNC: durable on return, and so is all before it; what comes later is not.
+TEST(CrashTest, SyncWritesAreDurableOnReturn) {
+  TestFilesystem fs(Backend::kEngine);
+  InodeNumber file = fs.File("f");
+  ASSERT_EQ(fs.Write(file, 0, "before"), 0);
+  ASSERT_TRUE(fs->Write(file, 10, std::string_view("synced"), {.sync = true}));
+  ASSERT_EQ(fs.Write(file, 20, "after"), 0);
+  auto after =
+      fs.disk().CrashClone(1, {.data = lsm::SimCrashOptions::Keep::kNone, .names = lsm::SimCrashOptions::Keep::kNone});
+  TestFilesystem revived(Backend::kEngine);
+  revived.Close();
+  revived.ReplaceDisk(std::move(after));
+  revived.Open();
+  EXPECT_EQ(revived.Read(file, 0, 100), std::string("before\0\0\0\0synced", 16));
+}
+
 // The test above must be able to fail: a disk that loses all that was not synced, with nothing synced, loses files.
 TEST(CrashTest, UnsyncedOperationsAreLostOnADiskThatKeepsNothing) {
   TestFilesystem fs(Backend::kEngine);

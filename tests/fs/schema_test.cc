@@ -1,4 +1,4 @@
-// Keys and records: golden bytes of format 1, order, and decoders that take anything.
+// Keys and records: golden bytes of format 2, order, and decoders that take anything.
 #include "fs/schema.h"
 
 #include <gtest/gtest.h>
@@ -39,6 +39,7 @@ TEST(SchemaTest, GoldenKeys) {
   EXPECT_EQ(Hex(EntryKey(1, 16)), "4500000000000000010000000000000010");
   EXPECT_EQ(Hex(XattrKey(1, "u.x")), "580000000000000001752e78");
   EXPECT_EQ(Hex(OrphanKey(255)), "4f00000000000000ff");
+  EXPECT_EQ(Hex(PromiseKey(255)), "5000000000000000ff");
   EXPECT_EQ(Hex(DataKey(2, 3)), "00000000000000020000000000000003");
 }
 
@@ -46,12 +47,17 @@ TEST(SchemaTest, GoldenRecords) {
   SuperblockRecord superblock;
   for (size_t i = 0; i < 16; ++i) superblock.uuid[i] = static_cast<uint8_t>(i);
   EXPECT_EQ(Hex(superblock.Encode()),
-            "0101000000000102030405060708090a0b0c0d0e0f00100000010000000000000000000000000000000000000000000000001000"
+            "0102000000000102030405060708090a0b0c0d0e0f00100000010000000000000000000000000000000000000000000000001000"
             "000000000000");
   EXPECT_EQ(Hex(SampleFile().Encode()), "01a48302e8076401000580c49fd50c0501ff93ebdc03882702");
+  InodeRecord promised = SampleFile();
+  promised.promised = 1;
+  EXPECT_EQ(Hex(promised.Encode()), "01a48302e8076401100580c49fd50c0501ff93ebdc0388270201");
+  EXPECT_EQ(InodeRecord::Decode(promised.Encode())->promised, 1u);
+  EXPECT_EQ(InodeRecord::Decode(promised.Encode())->flags, 0u);
   EXPECT_EQ(Hex(NameRecord{.entry_id = 16, .ino = 17, .type = S_IFDIR}.Encode()), "01101104");
   EXPECT_EQ(Hex(EntryRecord{.ino = 17, .type = S_IFREG, .name = "ab"}.Encode()), "0111086162");
-  EXPECT_EQ(Hex(EncodeOrphan()), "01");
+  EXPECT_EQ(Hex(EncodeMark()), "01");
   EXPECT_EQ(FormatUuid(superblock.uuid), "00010203-0405-0607-0809-0a0b0c0d0e0f");
 }
 
@@ -70,6 +76,22 @@ TEST(SchemaTest, InodesOfEveryTypeSurviveTheRoundTrip) {
     EXPECT_EQ(back->target, record.target);
     EXPECT_EQ(back->rdev, record.rdev);
   }
+}
+
+// What format 1 wrote: a flag that means nothing any more, and no counts.
+TEST(SchemaTest, RecordsOfFormatOneAreRead) {
+  std::string record = SampleFile().Encode();
+  record[7] = 8;  // the flags
+  auto back = InodeRecord::Decode(record);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->flags, 0u);
+  EXPECT_EQ(back->promised, 0u);
+  EXPECT_EQ(back->blocks, 2u);
+}
+
+TEST(SchemaTest, WrittenZerosAreNoPreallocatedBlock) {
+  EXPECT_EQ(BlockValue(std::string(4096, '\0')), std::string(1, '\0'));
+  EXPECT_EQ(BlockValue(std::string("ab\0\0", 4)), "ab");
 }
 
 TEST(SchemaTest, RangesHoldTheirOwnAndNothingElse) {
@@ -124,7 +146,7 @@ TEST(SchemaTest, DecodersTakeAnyBytes) {
     if (auto superblock = SuperblockRecord::Decode(bytes)) {
       ASSERT_TRUE(SuperblockRecord::Decode(superblock->Encode()));
     }
-    (void)DecodeOrphan(bytes);
+    (void)DecodeMark(bytes);
     (void)DecodeXattr(bytes);
     if (auto key = ParseDataKey(bytes)) {
       ASSERT_EQ(DataKey(key->ino, key->block), bytes);

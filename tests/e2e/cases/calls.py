@@ -5,8 +5,10 @@ import os
 import shutil
 
 import calls_data
+import calls_limits
 import calls_names
 import calls_nodes
+import calls_times
 from harness import Failure, check, say, shorten
 
 NATIVE = True
@@ -14,7 +16,7 @@ TIMEOUT = 240
 
 
 def functions(others):
-    for module in (calls_names, calls_nodes, calls_data):
+    for module in (calls_names, calls_nodes, calls_data, calls_times, calls_limits):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("call_") and (others or not getattr(function, "needs_others", False)):
                 yield name, function

@@ -94,6 +94,53 @@ def on_full_disk(env, what, size, sync):
     env.finish()
 
 
+def preallocated_is_kept(env):
+    """What fallocate promised is there when the rest of the disk is full: for big writes, small ones, and rewriting."""
+    env.store = os.path.join(env.disk, "store")
+    env.mkfs("--force")
+    env.mount()
+    size = 48 * MIB
+    before = os.statvfs(env.mnt).f_bavail
+    fd = os.open(env.path("kept"), os.O_CREAT | os.O_RDWR)
+    os.posix_fallocate(fd, 0, size)
+    check_equal(os.fstat(fd).st_blocks, size // 512, "blocks of what is preallocated")
+    taken = (before - os.statvfs(env.mnt).f_bavail) * 4096
+    check(size <= taken < size * 1.2, f"df shows {taken} bytes taken for {size} preallocated")
+    try:
+        os.posix_fallocate(fd, size, 1 << 40)
+        check(False, "a TiB was promised on a small disk")
+    except OSError as error:
+        check_equal(error.errno, errno.ENOSPC, "a TiB")
+    os.close(fd)
+    env.remount()
+    count = fill(env, "others", MIB, sync=False)
+    fd = os.open(env.path("kept"), os.O_RDWR)
+    wanted = bytearray()
+    for number in range(size // MIB):
+        data = content(number, MIB)
+        if number % 2:
+            os.pwrite(fd, data, number * MIB)
+        else:
+            for at in range(0, MIB, 5000):  # over the edges of blocks, each of which is written twice
+                os.pwrite(fd, data[at:at + 5000], number * MIB + at)
+        wanted += data
+    os.fsync(fd)
+    for number in range(0, size // MIB, 3):
+        data = content(1000 + number, MIB)
+        os.pwrite(fd, data, number * MIB)
+        wanted[number * MIB:(number + 1) * MIB] = data
+    os.fsync(fd)
+    check(os.pread(fd, size, 0) == wanted, "what was written into preallocated space is not there")
+    os.close(fd)
+    say(f"{size // MIB} MiB preallocated and then written, with {count} MiB of others' in the way")
+    env.kill()
+    env.mount()
+    with open(env.path("kept"), "rb") as file:
+        check(file.read() == wanted, "preallocated and written, and lost to a crash")
+    verify(env, "others", range(count), MIB)
+    env.finish()
+
+
 def run(env):
     disk = env.scratch("disk")
     os.mkdir(disk)
@@ -101,6 +148,7 @@ def run(env):
     env.run("mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", disk)
     on_full_disk(env, "tmpfs, synced", MIB, sync=True)
     on_full_disk(env, "tmpfs, small files", 3000, sync=False)
+    preallocated_is_kept(env)
     env.run("umount", disk)
     image = env.scratch("image")
     with open(image, "wb") as file:
