@@ -38,7 +38,8 @@ bool IsKnown(const Call& call) {
   return (IsRemount(call.name) && call.arguments.empty()) || KnowsCall(call);
 }
 
-std::optional<PairFailure> PairRunner::Run(std::span<const Call> calls) {
+std::optional<PairFailure> PairRunner::Run(std::span<const Call> calls, bool blocks) {
+  blocks_ = blocks && !options_.writeback;
   name_ = fmt::format("run-{}", runs_++);
   for (const std::string& base : {options_.mounted, options_.native}) {
     const std::string path = base + "/" + name_;
@@ -102,7 +103,7 @@ PairRunner::Wrong PairRunner::CompareTrees(const Span& span, bool sets_atime, bo
   native_->Enter();
   Snapshot native = TakeSnapshot(*native_, every_byte ? nullptr : &native_before_);
   Side::Leave();
-  const CompareOptions options{.sets_atime = sets_atime, .blocks = !options_.writeback};
+  const CompareOptions options{.sets_atime = sets_atime, .blocks = blocks_};
   auto differs = Difference({.before = mounted_before_, .after = mounted}, {.before = native_before_, .after = native},
                             span, options);
   mounted_before_ = std::move(mounted);

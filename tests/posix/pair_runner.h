@@ -27,8 +27,9 @@ class PairRunner {
  public:
   explicit PairRunner(PairOptions options) : options_(std::move(options)) {}
 
-  // In two new directories, that are removed again.
-  std::optional<PairFailure> Run(std::span<const Call> calls);
+  // In two new directories, that are removed again. `blocks`: allocated blocks must be alike too, as they are where
+  // nothing is punched or preallocated behind the end of a file, and no hole is copied.
+  std::optional<PairFailure> Run(std::span<const Call> calls, bool blocks = false);
   uint64_t calls_made() const { return calls_made_; }
 
  private:
@@ -46,6 +47,7 @@ class PairRunner {
   Snapshot mounted_before_, native_before_;
   uint64_t calls_made_ = 0;
   uint64_t runs_ = 0;
+  bool blocks_ = false;
 };
 
 // Whether a side knows the call, or it is one that the runner answers itself: "remount" and "kill".

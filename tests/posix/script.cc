@@ -21,9 +21,17 @@ std::optional<ScriptCase> ParseHead(const std::string& line) {
   if (!head || head->name != "case" || head->arguments.empty()) return std::nullopt;
   ScriptCase one;
   one.name = head->arguments[0];
-  if (head->arguments.size() == 1) return one;
-  if (head->arguments.size() != 3 || head->arguments[1] != "needs") return std::nullopt;
-  one.needs = head->arguments[2];
+  for (size_t i = 1; i < head->arguments.size(); i += 2) {
+    if (i + 1 == head->arguments.size()) return std::nullopt;
+    const std::string& value = head->arguments[i + 1];
+    if (head->arguments[i] == "needs" && value == "tmpfile") {
+      one.needs = value;
+    } else if (head->arguments[i] == "without" && value == "blocks") {
+      one.without = value;
+    } else {
+      return std::nullopt;
+    }
+  }
   return one;
 }
 

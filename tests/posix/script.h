@@ -1,4 +1,4 @@
-// Files of written cases: "case NAME [needs FEATURE]", then its calls, indented, one a line (call.h). # begins a comment.
+// Files of written cases: "case NAME [needs FEATURE] [without blocks]", then its calls, indented, one a line (call.h). # begins a comment.
 #pragma once
 
 #include <string>
@@ -11,7 +11,8 @@ namespace silt::posix {
 
 struct ScriptCase {
   std::string name;
-  std::string needs;  // "tmpfile", or nothing
+  std::string needs;    // "tmpfile", or nothing
+  std::string without;  // "blocks": allocated blocks may differ from ext4's; or nothing
   std::vector<Call> calls;
   std::vector<size_t> lines;  // where they stand
 

@@ -96,6 +96,7 @@ Outcome WithNumber(long long result) {
 
 Outcome WithBytes(std::string bytes, ssize_t result) {
   if (result < 0) return FromErrno();
+  if (bytes.empty()) return {.error = 0, .value = fmt::format("{}", result)};  // asked for the size
   bytes.resize(static_cast<size_t>(result));
   return {.error = 0, .value = Escape(bytes)};
 }

@@ -69,7 +69,10 @@ class Walk {
     auto known = first_.find(node.st.st_ino);
     node.same_as = known != first_.end() ? known->second : "";
     if (S_ISREG(node.st.st_mode) && (::fcntl(fd, F_GETFL) & (O_PATH | O_ACCMODE | O_DIRECT)) == O_RDWR) {
+      const int flags = ::fcntl(fd, F_GETFL);
+      ::fcntl(fd, F_SETFL, flags | O_NOATIME);
       node.contents = ReadContents(fd, static_cast<size_t>(node.st.st_size));
+      ::fcntl(fd, F_SETFL, flags);
     }
     out_->emplace(fmt::format("fd {}", slot), std::move(node));
   }
@@ -140,6 +143,12 @@ std::string Show(const timespec& time) {
   return fmt::format("{}.{:09}", time.tv_sec, time.tv_nsec);
 }
 
+std::optional<std::string> ValuesDiffer(const Moment& moment, const Span& span) {
+  if (SameTime(*moment.mounted, *moment.native)) return std::nullopt;
+  if (Within(*moment.mounted, span) && Within(*moment.native, span)) return std::nullopt;
+  return fmt::format("{} is {} here, {} natively", moment.name, Show(*moment.mounted), Show(*moment.native));
+}
+
 std::optional<std::string> MomentDiffers(const Moment& moment, const Span& span) {
   auto changed = [](const timespec* before, const timespec* after) {
     return before == nullptr || !SameTime(*before, *after);
@@ -150,9 +159,7 @@ std::optional<std::string> MomentDiffers(const Moment& moment, const Span& span)
     return fmt::format("{} {} here, {} natively ({}, {})", moment.name, mounted ? "changed" : "stayed",
                        native ? "changed" : "stayed", Show(*moment.mounted), Show(*moment.native));
   }
-  if (!mounted || SameTime(*moment.mounted, *moment.native)) return std::nullopt;
-  if (Within(*moment.mounted, span) && Within(*moment.native, span)) return std::nullopt;
-  return fmt::format("{} is {} here, {} natively", moment.name, Show(*moment.mounted), Show(*moment.native));
+  return mounted ? ValuesDiffer(moment, span) : std::nullopt;
 }
 
 // The inode as it was before, under whatever name.
@@ -178,6 +185,11 @@ std::optional<std::string> TimesDiffer(const std::string& path, const SnapshotCh
                   .native_before = theirs_before == nullptr ? nullptr : &(theirs_before->*field),
                   .native = &(theirs.*field)};
   };
+  // The kernel does not keep the times of FIFOs that are written to on FUSE (S_NOCMTIME).
+  if (S_ISFIFO(ours.st_mode) && !sets_atime && ours_before != nullptr &&
+      SameTime(ours_before->st_ctim, ours.st_ctim) && SameTime(ours_before->st_mtim, ours.st_mtim)) {
+    return std::nullopt;
+  }
   if (auto d = MomentDiffers(moment("mtime", &stat::st_mtim), span)) return d;
   if (auto d = MomentDiffers(moment("ctime", &stat::st_ctim), span)) return d;
   // Reading moves atime natively, sooner or later, and never here. What sets it moves ctime too, but not that of the
@@ -185,7 +197,10 @@ std::optional<std::string> TimesDiffer(const std::string& path, const SnapshotCh
   const bool created = theirs_before == nullptr;
   const bool set = sets_atime && !created && !SameTime(theirs_before->st_ctim, theirs.st_ctim);
   if (!created && !set) return std::nullopt;
-  return MomentDiffers(moment("atime", &stat::st_atim), span);
+  if (set && SameTime(ours_before->st_atim, ours.st_atim) && SameTime(theirs_before->st_atim, theirs.st_atim)) {
+    return std::nullopt;  // only mtime was set, and the two had parted before
+  }
+  return ValuesDiffer(moment("atime", &stat::st_atim), span);
 }
 
 template <class Value>

@@ -69,7 +69,7 @@ int RunScripts(const Arguments& arguments) {
         ++left_out;
         continue;
       }
-      auto failure = runner.Run(one.calls);
+      auto failure = runner.Run(one.calls, one.without != "blocks");
       ++(failure ? failed : passed);
       if (!failure) continue;
       const bool at_call = failure->index < one.calls.size();
