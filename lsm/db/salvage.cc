@@ -211,7 +211,8 @@ class Salvager {
   }
 
   // An index block that was found by its checksum must not be taken for data. Its values are handles of blocks that lie
-  // side by side before it; where one of them is not lost, it is known where it begins and ends.
+  // side by side before it, and of which none was taken: the key beside the handle of one that was is not behind that
+  // block's keys, which has been seen to already.
   bool CouldBeIndex(const std::vector<Entry>& entries, uint64_t position) const {
     std::optional<uint64_t> next;
     for (const Entry& entry : entries) {
@@ -223,9 +224,7 @@ class Salvager {
       next = handle.end();
       auto after = taken_.lower_bound(handle.end());
       if (after == taken_.begin()) continue;
-      auto last = std::prev(after);  // the last block taken that begins before the handle's end
-      bool same = last->first == handle.offset && last->second == handle.end();
-      if (!same && last->second > handle.offset) return false;
+      if (std::prev(after)->second > handle.offset) return false;  // the last that begins before the handle's end
     }
     return true;
   }

@@ -132,6 +132,21 @@ TEST_F(MergingIteratorTest, TurnsRoundAtAnyEntry) {
   EXPECT_EQ(Here(), "end");
 }
 
+// What two sources have is behind it in both of them once it turns.
+TEST_F(MergingIteratorTest, EqualEntriesAreNotMetAgainWhenItTurns) {
+  Add({Key("a"), Key("b")});
+  Add({Key("b"), Key("c")});
+  Merge();
+  merged_->Seek(Key("b"));
+  EXPECT_EQ(Here(), "b0");
+  merged_->Prev();
+  EXPECT_EQ(Here(), "a0");
+  merged_->SeekForPrev(Key("b"));
+  EXPECT_EQ(Here(), "b0");
+  merged_->Next();
+  EXPECT_EQ(Here(), "c1");
+}
+
 TEST_F(MergingIteratorTest, AFailingSourceEndsItWithItsError) {
   Add({Key("a"), Key("c")});
   Add({Key("b"), Key("d")}, /*fails_at=*/1);
