@@ -2,8 +2,10 @@
 
 #include <array>
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace silt::lsm {
@@ -25,9 +27,6 @@ uint64_t Mix(const Key& key) {
   h *= 0xd6e8feb86659fd93ULL;
   return h ^ h >> 32;
 }
-struct KeyHash {
-  size_t operator()(const Key& key) const { return Mix(key); }
-};
 
 struct Entry {
   Key key{};
@@ -39,6 +38,59 @@ struct Entry {
   Entry* older = nullptr;
   Entry* file_next = nullptr;
   Entry* file_previous = nullptr;
+  Entry* bucket_next = nullptr;
+};
+
+// The entries by key: chains through the entries themselves, so that a lookup costs two cache misses. Owns them.
+class EntryTable {
+ public:
+  EntryTable() : buckets_(kFirstBuckets) {}
+  EntryTable(const EntryTable&) = delete;
+  EntryTable& operator=(const EntryTable&) = delete;
+  ~EntryTable() {
+    for (Entry* entry : buckets_) {
+      while (entry != nullptr) delete std::exchange(entry, entry->bucket_next);
+    }
+  }
+
+  Entry* Find(const Key& key) const {
+    Entry* entry = buckets_[BucketOf(key)];
+    while (entry != nullptr && entry->key != key) entry = entry->bucket_next;
+    return entry;
+  }
+  // REQUIRES: the key is not there.
+  void Add(std::unique_ptr<Entry> added) {
+    if (++count_ > buckets_.size()) Grow();
+    Entry* entry = added.release();
+    entry->bucket_next = std::exchange(buckets_[BucketOf(entry->key)], entry);
+  }
+  void Delete(Entry* entry) {
+    Entry** link = &buckets_[BucketOf(entry->key)];
+    while (*link != entry) link = &(*link)->bucket_next;
+    *link = entry->bucket_next;
+    --count_;
+    delete entry;
+  }
+
+ private:
+  static constexpr size_t kFirstBuckets = 64;
+
+  // The shard was chosen by the topmost bits.
+  size_t BucketOf(const Key& key) const { return Mix(key) & (buckets_.size() - 1); }
+  void Grow() {
+    std::vector<Entry*> old(buckets_.size() * 2);
+    old.swap(buckets_);
+    for (Entry* entry : old) {
+      while (entry != nullptr) {
+        Entry* next = entry->bucket_next;
+        entry->bucket_next = std::exchange(buckets_[BucketOf(entry->key)], entry);
+        entry = next;
+      }
+    }
+  }
+
+  std::vector<Entry*> buckets_;  // a power of two
+  size_t count_ = 0;
 };
 
 // Most recently used first.
@@ -67,7 +119,7 @@ struct BlockCache::Shard {
   std::mutex mutex;
   // Guarded by mutex:
   size_t capacity = 0;
-  std::unordered_map<Key, Entry, KeyHash> entries;
+  EntryTable entries;
   std::unordered_map<FileNumber, Entry*> files;  // head of each file's chain
   std::array<LruList, 2> lists;                  // by CachePriority
 
@@ -97,7 +149,7 @@ struct BlockCache::Shard {
       files.erase(entry->key.file);
     }
     BlockRef block = std::move(entry->block);
-    entries.erase(entries.find(entry->key));
+    entries.Delete(entry);
     return block;
   }
 
@@ -119,19 +171,18 @@ BlockRef BlockCache::Lookup(FileNumber file, uint64_t offset) {
   Key key{file, offset};
   Shard& shard = shards_[Mix(key) >> 60];
   std::lock_guard lock(shard.mutex);
-  auto it = shard.entries.find(key);
-  if (it == shard.entries.end()) {
+  Entry* entry = shard.entries.Find(key);
+  if (entry == nullptr) {
     shard.misses.store(shard.misses.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     return nullptr;
   }
-  Entry& entry = it->second;
-  LruList& list = shard.ListOf(entry);
-  if (list.newest != &entry) {
-    list.Remove(&entry);
-    list.PushNewest(&entry);
+  LruList& list = shard.ListOf(*entry);
+  if (list.newest != entry) {
+    list.Remove(entry);
+    list.PushNewest(entry);
   }
   shard.hits.store(shard.hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  return entry.block;
+  return entry->block;
 }
 
 void BlockCache::Insert(FileNumber file, uint64_t offset, BlockRef block, CachePriority priority) {
@@ -141,10 +192,10 @@ void BlockCache::Insert(FileNumber file, uint64_t offset, BlockRef block, CacheP
   Shard& shard = shards_[Mix(key) >> 60];
   std::lock_guard lock(shard.mutex);
   if (charge > shard.capacity) return;
-  auto [it, added] = shard.entries.try_emplace(key);
-  if (!added) return;  // two readers missed at once
-  it->second = {.key = key, .block = std::move(block), .charge = charge, .priority = priority};
-  shard.Link(&it->second);
+  if (shard.entries.Find(key) != nullptr) return;  // two readers missed at once
+  auto entry = std::make_unique<Entry>(Entry{.key = key, .block = std::move(block), .charge = charge, .priority = priority});
+  shard.Link(entry.get());
+  shard.entries.Add(std::move(entry));
   while (shard.Bytes() > shard.capacity) evicted.push_back(shard.Remove(shard.Victim()));
 }
 

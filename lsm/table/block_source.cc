@@ -49,18 +49,39 @@ Result<BlockRef> DecodeStoredBlock(const BlockSource& source, uint64_t offset, s
   return Decompress(source, offset, stored);
 }
 
+namespace {
+
+// Compressed bytes are wanted for a moment only: each thread keeps memory for them. A raw block keeps the memory it was
+// read into, so where the last one was raw, the next one is read into memory of its own.
+struct ReadScratch {
+  std::unique_ptr<char[]> bytes;
+  size_t capacity = 0;
+  bool last_was_raw = false;
+};
+constexpr size_t kLargestScratch = 128 << 10;
+
+}  // namespace
+
 Result<BlockRef> ReadBlock(const BlockSource& source, const BlockHandle& handle) {
+  thread_local ReadScratch scratch;
   if (Status status = CheckHandle(source, handle); !status.ok()) return Fail(status);
   size_t size = handle.size + kBlockTrailerSize;
-  // A raw block keeps the memory it was read into.
-  std::unique_ptr<char[]> bytes(new (std::nothrow) char[size]);
-  if (bytes == nullptr) return Fail(source.Damage(handle.offset, fmt::format("no memory for {} bytes", size)));
-  if (Status status = source.ReadExactly(handle.offset, {bytes.get(), size}); !status.ok()) return Fail(status);
-  std::string_view stored(bytes.get(), size);
-  if (Status status = CheckTrailer(source, handle.offset, stored); !status.ok()) return Fail(status);
-  if (stored[handle.size] == static_cast<char>(Compression::kNone)) {
-    return std::make_shared<BlockData>(std::move(bytes), handle.size);
+  bool own = scratch.last_was_raw || size > kLargestScratch;
+  std::unique_ptr<char[]> memory;
+  if (own || scratch.capacity < size) {
+    memory.reset(new (std::nothrow) char[size]);
+    if (memory == nullptr) return Fail(source.Damage(handle.offset, fmt::format("no memory for {} bytes", size)));
+    if (!own) {
+      scratch.bytes = std::move(memory);
+      scratch.capacity = size;
+    }
   }
+  char* bytes = own ? memory.get() : scratch.bytes.get();
+  if (Status status = source.ReadExactly(handle.offset, {bytes, size}); !status.ok()) return Fail(status);
+  std::string_view stored(bytes, size);
+  if (Status status = CheckTrailer(source, handle.offset, stored); !status.ok()) return Fail(status);
+  scratch.last_was_raw = stored[handle.size] == static_cast<char>(Compression::kNone);
+  if (scratch.last_was_raw && own) return std::make_shared<BlockData>(std::move(memory), handle.size);
   return Decompress(source, handle.offset, stored);
 }
 
