@@ -19,6 +19,21 @@ timespec Now() {
   return now;
 }
 
+// With the writeback cache the kernel itself sets the times of files on FUSE, by a clock that moves with the scheduler's
+// ticks: a change shows only in the next one.
+void AwaitTick() {
+  auto coarse = [] {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return now;
+  };
+  const timespec begin = coarse();
+  for (timespec now = begin; now.tv_sec == begin.tv_sec && now.tv_nsec == begin.tv_nsec; now = coarse()) {
+    constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 500'000};
+    ::nanosleep(&kMoment, nullptr);
+  }
+}
+
 bool IsRemount(const std::string& name) {
   return name == "remount" || name == "kill";
 }
@@ -112,6 +127,7 @@ PairRunner::Wrong PairRunner::CompareTrees(const Span& span, bool sets_atime, bo
 }
 
 PairRunner::Wrong PairRunner::Do(const Call& call) {
+  if (options_.writeback) AwaitTick();
   Span span{.begin = Now(), .end = Now()};
   Wrong wrong = IsRemount(call.name) ? Remount(call.name) : DoOnBoth(call, &span);
   const bool every_byte = IsRemount(call.name) || calls_made_ % kEveryByte == 0;

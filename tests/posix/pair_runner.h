@@ -14,7 +14,7 @@ namespace silt::posix {
 
 struct PairOptions {
   std::string mounted, native;  // directories that runs make theirs in
-  bool writeback = false;       // the kernel then knows allocated blocks late
+  bool writeback = false;       // the mount has the writeback cache: blocks are then allocated late
   bool controlled = false;      // without a controller, "remount" and "kill" do nothing
 };
 

@@ -24,7 +24,7 @@ std::optional<ScriptCase> ParseHead(const std::string& line) {
   for (size_t i = 1; i < head->arguments.size(); i += 2) {
     if (i + 1 == head->arguments.size()) return std::nullopt;
     const std::string& value = head->arguments[i + 1];
-    if (head->arguments[i] == "needs" && value == "tmpfile") {
+    if (head->arguments[i] == "needs" && (value == "tmpfile" || value == "write-through")) {
       one.needs = value;
     } else if (head->arguments[i] == "without" && value == "blocks") {
       one.without = value;

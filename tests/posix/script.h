@@ -11,7 +11,7 @@ namespace silt::posix {
 
 struct ScriptCase {
   std::string name;
-  std::string needs;    // "tmpfile", or nothing
+  std::string needs;    // "tmpfile", "write-through" (no writeback cache), or nothing
   std::string without;  // "blocks": allocated blocks may differ from ext4's; or nothing
   std::vector<Call> calls;
   std::vector<size_t> lines;  // where they stand

@@ -64,6 +64,7 @@ int RunScripts(const Arguments& arguments) {
     for (const ScriptCase& one : *cases) {
       if (!arguments.only.empty() && one.name != arguments.only) continue;
       const bool can = (arguments.generation.users > 0 || !one.needs_users()) && (tmpfile || one.needs != "tmpfile") &&
+                       (!arguments.pair.writeback || one.needs != "write-through") &&
                        (arguments.pair.controlled || !one.needs_remount());
       if (!can) {
         ++left_out;
