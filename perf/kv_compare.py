@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
-"""Runs kv_bench on siltfs's engine and its peers in turn, several rounds, and prints a table of medians and ratios.
+"""Runs kv_bench on siltfs's engine and its peers in turn, several rounds, and prints tables of medians and ratios.
 
-  perf/kv_compare.py [--rounds 3] [--num 1000000] [--bench PATH] [--dir DIRECTORY] [--json FILE] [-- kv_bench options]
+  perf/kv_compare.py [--rounds 5] [--num 1000000] [--sections small,threads,...] [--bench PATH] [--dir DIRECTORY]
+                     [--json FILE] [-- kv_bench options]
 
 Engines take turns within each round, so that what else the machine does meets all of them alike. A ratio above 1 means
-that siltfs is faster.
+that siltfs is faster. Sections:
+  small     values of 100 bytes, which mostly fit the cache, one thread
+  threads   the same from four threads
+  large     values of 4 KiB, five times and more of what the cache holds, one thread
+  sync      fillsync with values of 4 KiB from 1, 4 and 16 threads; "pwrite" is the bare disk: pwrite and fdatasync on a
+            file that was written before
 """
 
 import argparse
@@ -16,63 +22,102 @@ import tempfile
 
 import report
 
-WORKLOADS = ["fillseq", "fillsync", "fillbatch", "fillrandom", "overwrite", "readrandom", "readmissing", "readhot",
-             "multiget", "seekrandom", "readseq", "readreverse", "readwhilewriting", "deleterandom", "deleterange", "fsmix"]
+WRITES = ["fillseq", "fillbatch", "fillrandom", "overwrite"]
+READS = ["readrandom", "readmissing", "readhot", "multiget", "seekrandom", "readseq", "readreverse", "readwhilewriting"]
+DELETES = ["deleterandom", "deleterange"]
+SECTIONS = {  # title, workloads, share of --num, kv_bench's options
+    "small": ("values of 100 bytes, 1 thread", WRITES + READS + DELETES + ["fsmix"], 1, []),
+    "threads": ("values of 100 bytes, 4 threads", ["fillrandom", "overwrite", *READS[:5], "readwhilewriting", "fsmix"], 1,
+                ["--threads=4"]),
+    "large": ("values of 4 KiB, 1 thread", WRITES + READS + DELETES, 8, ["--value_size=4096"]),
+    "sync1": ("values of 4 KiB, each durable, 1 thread", ["fillsync"], 0.5, ["--value_size=4096"]),
+    "sync4": ("... 4 threads", ["fillsync"], 0.25, ["--value_size=4096", "--threads=4"]),
+    "sync16": ("... 16 threads", ["fillsync"], 0.1, ["--value_size=4096", "--threads=16"]),
+}
+GROUPS = {"sync": ["sync1", "sync4", "sync16"]}
+
+
+def run_section(name, engines, arguments, directory):
+    """The results of all rounds of one section."""
+    _, workloads, share, options = SECTIONS[name]
+    results = []
+    for number in range(arguments.rounds):
+        for engine in engines[number % len(engines):] + engines[:number % len(engines)]:
+            print(f"{name}: round {number + 1} of {arguments.rounds}: {engine}", file=sys.stderr, flush=True)
+            done = subprocess.run([arguments.bench, "--json", f"--engine={engine}", f"--num={int(arguments.num / share)}",
+                                   f"--benchmarks={','.join(workloads)}", f"--db={directory}/store", *options,
+                                   *arguments.more], stdout=subprocess.PIPE, text=True, check=True)
+            results += [{"section": name, **result} for result in json.loads(done.stdout)]
+    return results
+
+
+def median_of(results, workload, engine, *field):
+    values = []
+    for result in results:
+        if result["workload"] == workload and result["engine"] == engine:
+            for name in field:
+                result = result.get(name) if result is not None else None
+            if result is not None:
+                values.append(result)
+    return report.median(values)
+
+
+def amplification(results, workload, engines):
+    """ "w 1.8 / 2.0 / 1.7, s ..." of what is known for the workload."""
+    parts = []
+    for letter, field in (("w", "write_amplification"), ("s", "space_amplification"), ("r", "read_amplification")):
+        values = [median_of(results, workload, engine, field) for engine in engines]
+        if any(values):
+            parts.append(letter + " " + " / ".join(f"{v:.1f}" if v else "-" for v in values))
+    return ", ".join(parts)
+
+
+def section_table(results, engines, workloads):
+    peers = [engine for engine in engines if engine != "siltfs"]
+    header = ["ops/s"] + engines + [f"siltfs / {peer}" for peer in peers] + ["p99.9 µs", "amplification"]
+    rows = []
+    for workload in workloads:
+        rates = {engine: median_of(results, workload, engine, "ops_per_second") for engine in engines}
+        emulated = {r["engine"] for r in results if r["workload"] == workload and r["emulated"]}
+        row = [workload] + [report.number(rates[e]) + ("*" if e in emulated else "") for e in engines]
+        row += [report.ratio(rates["siltfs"], rates[peer]) for peer in peers]
+        row.append(" / ".join(report.number(median_of(results, workload, e, "latency_us", "p99.9")) for e in engines))
+        row.append(amplification(results, workload, engines))
+        rows.append(row)
+    return report.table(header, rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--num", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--num", type=int, default=1_000_000, help="keys of the section with small values")
+    parser.add_argument("--sections", default="small,threads,large,sync")
     parser.add_argument("--bench", default=os.path.join(report.TOP, "build", "release", "bin", "kv_bench"))
     parser.add_argument("--dir", default=None, help="where the stores go (default: TMPDIR)")
-    parser.add_argument("--benchmarks", default=",".join(WORKLOADS))
     parser.add_argument("--json", help="write all rounds to this file")
     parser.add_argument("more", nargs="*")
     arguments = parser.parse_args()
+    names = [name for given in arguments.sections.split(",") for name in GROUPS.get(given, [given])]
+    unknown = [name for name in names if name not in SECTIONS]
+    if unknown:
+        parser.error(f"unknown section '{unknown[0]}'; there are {', '.join([*SECTIONS, *GROUPS])}")
 
     listed = subprocess.run([arguments.bench, "--list"], capture_output=True, text=True, check=True).stdout.splitlines()
-    engines = [line.split("=")[1] for line in listed if line.startswith("--engine=")]
-    if arguments.benchmarks != "fillsync":  # what the bare disk does is known for that one only
-        engines.remove("pwrite")
-    rounds = []
+    compiled = [line.split("=")[1] for line in listed if line.startswith("--engine=")]
+    everything = []
     with tempfile.TemporaryDirectory(prefix="kv_compare-", dir=arguments.dir) as directory:
-        for number in range(arguments.rounds):
-            for engine in engines[number % len(engines):] + engines[:number % len(engines)]:
-                print(f"round {number + 1} of {arguments.rounds}: {engine}", file=sys.stderr, flush=True)
-                done = subprocess.run([arguments.bench, "--json", f"--engine={engine}", f"--num={arguments.num}",
-                                       f"--benchmarks={arguments.benchmarks}", f"--db={directory}/store", *arguments.more],
-                                      stdout=subprocess.PIPE, text=True, check=True)
-                rounds += json.loads(done.stdout)
+        for name in names:
+            title, workloads, share, _ = SECTIONS[name]
+            engines = [e for e in compiled if e != "pwrite" or name.startswith("sync")]
+            results = run_section(name, engines, arguments, directory)
+            everything += results
+            print(f"\n{title}; {int(arguments.num / share):,} keys\n")
+            print(section_table(results, engines, workloads), flush=True)
+    print(f"\nMedians of {arguments.rounds} round{'s' if arguments.rounds > 1 else ''}. p99.9 and amplification "
+          f"(w: of writing, s: of space, r: of reading) in the order of the columns; * made of other operations.")
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump(rounds, file, indent=1)
-
-    def median(workload, engine, *field):
-        values = []
-        for result in rounds:
-            if result["workload"] == workload and result["engine"] == engine:
-                for name in field:
-                    result = result.get(name) if result is not None else None
-                if result is not None:
-                    values.append(result)
-        return report.median(values)
-
-    peers = [engine for engine in engines if engine != "siltfs"]
-    header = ["ops/s"] + engines + [f"siltfs / {peer}" for peer in peers] + ["p99 µs", "write amp."]
-    rows = []
-    for workload in arguments.benchmarks.split(","):
-        rates = {engine: median(workload, engine, "ops_per_second") for engine in engines}
-        emulated = {r["engine"] for r in rounds if r["workload"] == workload and r["emulated"]}
-        row = [workload] + [report.number(rates[e]) + ("*" if e in emulated else "") for e in engines]
-        row += [report.ratio(rates["siltfs"], rates[peer]) for peer in peers]
-        row.append(" / ".join(report.number(median(workload, e, "latency_us", "p99")) for e in engines))
-        amplification = [median(workload, e, "write_amplification") for e in engines]
-        row.append(" / ".join(f"{a:.1f}" for a in amplification) if all(amplification) else "")
-        rows.append(row)
-    print(report.table(header, rows))
-    print(f"\nMedians of {arguments.rounds} round{'s' if arguments.rounds > 1 else ''}, {arguments.num:,} keys; p99 and write amplification in the order "
-          f"{' / '.join(engines)}. * made of other operations.")
+            json.dump(everything, file, indent=1)
 
 
 if __name__ == "__main__":

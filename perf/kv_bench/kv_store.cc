@@ -12,15 +12,22 @@ void Fail(std::string_view engine, std::string_view message) {
   std::exit(1);
 }
 
-uint64_t BytesWrittenByProcess() {
+namespace {
+
+uint64_t ProcessIo(std::string_view field) {
   std::ifstream io("/proc/self/io");
   std::string name;
   uint64_t value = 0;
   while (io >> name >> value) {
-    if (name == "wchar:") return value;
+    if (name == field) return value;
   }
   return 0;
 }
+
+}  // namespace
+
+uint64_t BytesWrittenByProcess() { return ProcessIo("wchar:"); }
+uint64_t BytesReadByProcess() { return ProcessIo("rchar:"); }
 
 std::vector<std::string> Engines() {
   std::vector<std::string> engines = {"siltfs"};

@@ -66,6 +66,7 @@ class KvStore {
   virtual std::unique_ptr<Cursor> NewCursor() = 0;
   // Returns when no flush and no compaction is running or due.
   virtual void Settle() = 0;
+  virtual bool Readable() const { return true; }
 };
 
 // Ends the program with "kv_bench: <engine>: <message>".
@@ -73,6 +74,8 @@ class KvStore {
 
 // Bytes this process has handed to write calls so far: the same measure of written bytes for every engine.
 uint64_t BytesWrittenByProcess();
+// The same for read calls. What an engine reads through mappings of its files does not count.
+uint64_t BytesReadByProcess();
 
 // Opens (creating it if need be) the engine named "siltfs", "leveldb", "rocksdb" or "pwrite"; nullptr if it is not compiled in.
 std::unique_ptr<KvStore> OpenStore(const std::string& engine, const StoreOptions& options);

@@ -28,6 +28,8 @@ void PrintLine(const Result& r) {
   if (r.write_amplification) {
     notes += fmt::format("  write amp {:.2f}  settle {:.1f} s", *r.write_amplification, r.settle_seconds);
   }
+  if (r.space_amplification) notes += fmt::format("  space amp {:.2f}", *r.space_amplification);
+  if (r.read_amplification) notes += fmt::format("  read amp {:.2f}", *r.read_amplification);
   if (r.emulated) notes += "  (emulated)";
   const Histogram& h = r.latencies;
   fmt::print("{:<17}: {:>10.0f} ops/s {:>8.1f} MB/s  us p50 {:.2f} p99 {:.2f} p99.9 {:.2f} max {:.0f}{}\n", r.workload,
@@ -55,6 +57,8 @@ nlohmann::json ToJson(const Result& r) {
                          {"emulated", r.emulated}};
   if (r.found) json["found"] = *r.found;
   if (r.write_amplification) json["write_amplification"] = *r.write_amplification;
+  if (r.space_amplification) json["space_amplification"] = *r.space_amplification;
+  if (r.read_amplification) json["read_amplification"] = *r.read_amplification;
   return json;
 }
 
@@ -97,6 +101,7 @@ int Run(Settings s) {
     return 2;
   }
   if (s.store.path.empty()) s.store.path = fmt::format("kv_bench.{}.{}", s.engine, getpid());
+  s.load.path = s.store.path;
   bool existed = std::filesystem::exists(s.store.path);
   if (existed && !s.use_existing) {
     fmt::print(stderr, "kv_bench: {} exists; give --use_existing or another --db\n", s.store.path);

@@ -41,6 +41,7 @@ class PwriteStore : public KvStore {
   int64_t MultiGet(const std::vector<std::string>&) override { Unsupported(); }
   std::unique_ptr<Cursor> NewCursor() override { Unsupported(); }
   void Settle() override {}
+  bool Readable() const override { return false; }
 
  private:
   [[noreturn]] static void Unsupported() { Fail(kEngine, "can only write: use fillsync"); }

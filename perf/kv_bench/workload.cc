@@ -1,7 +1,10 @@
 #include "perf/kv_bench/workload.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <thread>
 
@@ -40,6 +43,29 @@ uint64_t Worker::Now() {
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count());
 }
 
+namespace {
+
+// Space that the files take on the disk; holes and what was cut off do not count.
+uint64_t DiskBytes(const std::string& directory) {
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    struct stat info {};
+    if (::stat(entry.path().c_str(), &info) == 0 && S_ISREG(info.st_mode)) {
+      bytes += static_cast<uint64_t>(info.st_blocks) * 512;
+    }
+  }
+  return bytes;
+}
+
+uint64_t LiveBytes(KvStore& store) {
+  uint64_t bytes = 0;
+  auto cursor = store.NewCursor();
+  for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) bytes += cursor->key().size() + cursor->value().size();
+  return bytes;
+}
+
+}  // namespace
+
 Result RunWorkload(const Workload& workload, const std::string& engine, KvStore& store, const LoadOptions& load) {
   // Each workload draws keys of its own, or readrandom would read in the order in which fillrandom wrote.
   uint64_t seed = load.seed;
@@ -52,6 +78,7 @@ Result RunWorkload(const Workload& workload, const std::string& engine, KvStore&
   if (workload.background) background = std::make_unique<Worker>(store, load, seed, load.threads, stop);
 
   uint64_t written_before = BytesWrittenByProcess();
+  uint64_t read_before = BytesReadByProcess();
   auto begin = Clock::now();
   std::thread background_thread;
   if (background) background_thread = std::thread([&] { workload.background(*background); });
@@ -64,6 +91,7 @@ Result RunWorkload(const Workload& workload, const std::string& engine, KvStore&
   result.engine = engine;
   result.threads = load.threads;
   result.seconds = SecondsSince(begin);
+  uint64_t read_bytes = BytesReadByProcess() - read_before;
   stop = true;
   if (background_thread.joinable()) background_thread.join();
 
@@ -84,6 +112,12 @@ Result RunWorkload(const Workload& workload, const std::string& engine, KvStore&
       result.write_amplification =
           static_cast<double>(BytesWrittenByProcess() - written_before) / static_cast<double>(result.bytes);
     }
+    if (load.settle && store.Readable()) {
+      uint64_t live = LiveBytes(store);
+      if (live > 0) result.space_amplification = static_cast<double>(DiskBytes(load.path)) / static_cast<double>(live);
+    }
+  } else if (read_bytes > 0 && result.bytes > 0) {
+    result.read_amplification = static_cast<double>(read_bytes) / static_cast<double>(result.bytes);
   }
   return result;
 }

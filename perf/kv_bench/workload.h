@@ -25,6 +25,7 @@ struct LoadOptions {
   uint64_t batch = 100;  // operations of a batch, keys of a multiget
   int seek_nexts = 10;   // entries read after each seek
   bool settle = true;    // wait for compactions after each workload that writes
+  std::string path;      // of the store
 };
 
 // One thread's part of a workload: loops, calling Time for each operation.
@@ -85,6 +86,8 @@ struct Result {
   uint64_t bytes = 0;
   std::optional<uint64_t> found;
   std::optional<double> write_amplification;  // bytes handed to write calls, settling included, by bytes of the load
+  std::optional<double> space_amplification;  // bytes of the store's files, settled, by bytes of the live keys and values
+  std::optional<double> read_amplification;   // bytes got from read calls, by bytes of the keys and values read
   bool emulated = false;
   Histogram latencies;
 
