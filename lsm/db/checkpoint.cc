@@ -1,6 +1,9 @@
 // A copy of the store that shares its tables by hard links.
+#include <algorithm>
+
 #include "lsm/db/db_impl.h"
 #include "lsm/filenames.h"
+#include "lsm/version/manifest.h"
 
 namespace silt::lsm {
 
@@ -37,11 +40,16 @@ Status DbImpl::Checkpoint(const std::string& path) {
   }
   SILT_RETURN_IF_ERROR(storage_->SyncDir(path));
 
-  // The tables are in place and durable before a MANIFEST names them.
-  VersionSet copy(options_, storage_, path);
-  for (const auto& added : edit.new_files) copy.MarkFileNumberUsed(added.file->number);
-  SILT_RETURN_IF_ERROR(copy.CreateNew());
-  SILT_RETURN_IF_ERROR(copy.LogAndApply(&edit));
+  // The tables are in place and durable before a MANIFEST names them, and that names all of them before CURRENT makes it
+  // a store: one that was interrupted is none.
+  FileNumber manifest_number = 1;
+  for (const auto& added : edit.new_files) manifest_number = std::max(manifest_number, added.file->number + 1);
+  edit.format_version = kEngineFormatVersion;
+  for (const FamilyOptions& family : options_.families) edit.family_names.push_back(family.name);
+  edit.wal_number = 0;
+  edit.next_file_number = manifest_number + 1;
+  Manifest manifest(storage_, path);
+  SILT_RETURN_IF_ERROR(manifest.Switch(manifest_number, 0, edit.Encode()).status);
   size_t slash = path.find_last_of('/');
   return storage_->SyncDir(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash));
 }

@@ -126,6 +126,49 @@ TEST_F(SnapshotTest, AScanKeepsItsTablesAndThenTheyAreDeleted) {
   EXPECT_EQ(FilesEndingWith(".sst").size(), live);
 }
 
+// At whatever moment the power goes: what is at the copy's place is no store, or has everything.
+TEST_F(SnapshotTest, AnInterruptedCheckpointIsNoStore) {
+  Open();
+  for (int i = 0; i < 50; ++i) Put(fmt::format("k{:02}", i), "v");
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  Put("later", "v", 1);
+  ASSERT_TRUE(db_->Flush().ok());
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  std::string expected = Scan();
+  db_.reset();
+  auto whole = disk_->CrashClone(1, {.data = SimCrashOptions::Keep::kAll, .names = SimCrashOptions::Keep::kAll});
+  int interrupted = 0;
+  for (uint64_t cut = 0;; ++cut) {
+    disk_ = whole->CrashClone(1);
+    options_.storage = disk_.get();
+    options_.create_if_missing = true;
+    Open();
+    ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+    disk_->CutPowerAt(disk_->OperationCount() + cut);
+    bool done = db_->Checkpoint("/copy").ok();
+    disk_->CutPower();
+    db_.reset();
+    options_.create_if_missing = false;
+    for (uint64_t seed = 0; seed < 8; ++seed) {
+      auto after = disk_->CrashClone(seed);
+      options_.storage = after.get();
+      auto copy = Db::Open(options_, "/copy");
+      if (!copy) {
+        EXPECT_TRUE(copy.error().IsNotFound()) << copy.error().ToString();
+        EXPECT_FALSE(done) << "a copy that was acknowledged is gone";
+        ++interrupted;
+        continue;
+      }
+      db_ = std::move(*copy);
+      EXPECT_EQ(Scan(), expected) << "power cut at operation " << cut << ", seed " << seed;
+      EXPECT_EQ(Get("later", 1), "v");
+      db_.reset();
+    }
+    if (done || HasFailure()) break;
+  }
+  EXPECT_GT(interrupted, 10);
+}
+
 TEST_F(SnapshotTest, ACheckpointIsAStoreOfItsOwn) {
   Open();
   for (int i = 0; i < 500; ++i) Put(fmt::format("k{:05}", i), "old", static_cast<FamilyId>(i % 2));
