@@ -83,6 +83,14 @@ Result<Attributes> Store::LookupInode(InodeNumber ino) {
   return found;
 }
 
+void Store::SetOwner(const Caller& caller, const InodeRecord& directory, InodeRecord* record) {
+  record->uid = caller.uid;
+  record->gid = caller.gid;
+  if ((directory.mode & S_ISGID) == 0) return;
+  record->gid = directory.gid;
+  if (record->IsDirectory()) record->mode |= S_ISGID;
+}
+
 Result<Attributes> Store::Make(const Caller& caller, InodeNumber parent, std::string_view name, InodeRecord record) {
   if (auto good = CheckName(name); !good) return tl::unexpected(good.error());
   auto directory = LockDirectory(parent, LockMode::kExclusive, true);
@@ -96,12 +104,7 @@ Result<Attributes> Store::Make(const Caller& caller, InodeNumber parent, std::st
   const uint32_t type = record.mode & S_IFMT;
   InodeRecord parent_record = directory->record();
   if (auto added = AddedEntry(&parent_record, type, now); !added) return tl::unexpected(added.error());
-  record.uid = caller.uid;
-  record.gid = caller.gid;
-  if (parent_record.mode & S_ISGID) {
-    record.gid = parent_record.gid;
-    if (record.IsDirectory()) record.mode |= S_ISGID;
-  }
+  SetOwner(caller, parent_record, &record);
   record.nlink = record.IsDirectory() ? 2 : 1;
   record.atime = record.mtime = record.ctime = record.btime = now;
   record.parent = record.IsDirectory() ? parent : 0;

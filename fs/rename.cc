@@ -28,8 +28,8 @@ class RenameOperation {
     InodeNumber directory;
     std::string_view name;
   };
-  RenameOperation(Store* store, Place from, Place to, uint32_t flags)
-      : store_(store), from_(from), to_(to), flags_(flags) {}
+  RenameOperation(Store* store, const Caller& caller, Place from, Place to, uint32_t flags)
+      : store_(store), caller_(caller), from_(from), to_(to), flags_(flags) {}
   ~RenameOperation() { UnlockTree(); }
   RenameOperation(const RenameOperation&) = delete;
   RenameOperation& operator=(const RenameOperation&) = delete;
@@ -59,6 +59,7 @@ class RenameOperation {
   InodeRecord& to_record() { return SameDirectory() ? from_record_ : to_record_; }
 
   Store* const store_;
+  const Caller caller_;
   const Place from_;
   const Place to_;
   const uint32_t flags_;
@@ -218,8 +219,7 @@ Outcome RenameOperation::PutWhiteout(lsm::WriteBatch* batch, const Time& now) {
   InodeRecord whiteout;
   whiteout.mode = S_IFCHR;
   whiteout.nlink = 1;
-  whiteout.uid = source_record_.uid;
-  whiteout.gid = source_record_.gid;
+  Store::SetOwner(caller_, from_record_, &whiteout);
   whiteout.atime = whiteout.mtime = whiteout.ctime = whiteout.btime = now;
   Store::PutInode(*ino, whiteout, batch);
   Store::PutEntry(from_.directory, {.name = from_.name, .entry_id = source_->entry_id, .ino = *ino, .type = S_IFCHR},
@@ -284,8 +284,8 @@ Outcome RenameOperation::Run() {
   return Exchanges() ? Exchange() : Move();
 }
 
-Outcome Store::Rename(InodeNumber parent, std::string_view name, InodeNumber new_parent, std::string_view new_name,
-                      uint32_t flags) {
+Outcome Store::Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
+                      std::string_view new_name, uint32_t flags) {
   for (std::string_view each : {name, new_name}) {
     if (auto good = CheckName(each); !good) return good;
   }
@@ -293,7 +293,7 @@ Outcome Store::Rename(InodeNumber parent, std::string_view name, InodeNumber new
   if ((flags & ~kKnown) != 0) return Fail(EINVAL);
   if ((flags & RENAME_EXCHANGE) && flags != RENAME_EXCHANGE) return Fail(EINVAL);
   if (read_only_) return Fail(EROFS);
-  return RenameOperation(this, {parent, name}, {new_parent, new_name}, flags).Run();
+  return RenameOperation(this, caller, {parent, name}, {new_parent, new_name}, flags).Run();
 }
 
 }  // namespace silt::fs

@@ -73,8 +73,8 @@ class Store final : public Filesystem {
   Outcome RemoveDirectory(InodeNumber parent, std::string_view name) override;
 
   // rename.cc
-  Outcome Rename(InodeNumber parent, std::string_view name, InodeNumber new_parent, std::string_view new_name,
-                 uint32_t flags) override;
+  Outcome Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
+                 std::string_view new_name, uint32_t flags) override;
 
   // readdir.cc
   Outcome ReadDirectory(InodeNumber ino, uint64_t cookie,
@@ -166,6 +166,8 @@ class Store final : public Filesystem {
   // The same for one that went; an emptied directory that was large loses its ranges whole.
   void RemovedEntry(InodeNumber ino, schema::InodeRecord* directory, uint32_t type, const Time& now,
                     lsm::WriteBatch* batch) const;
+  // A new inode's: the caller's, but the directory's group where that is set-gid.
+  static void SetOwner(const Caller& caller, const schema::InodeRecord& directory, schema::InodeRecord* record);
   Result<Attributes> Make(const Caller& caller, InodeNumber parent, std::string_view name, schema::InodeRecord record);
 
   // ---- the end of inodes (orphans.cc) ----

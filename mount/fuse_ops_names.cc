@@ -82,7 +82,8 @@ void Rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
 
 void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
             unsigned int flags) {
-  ReplyOutcome(request, Begin(request, Request::kRename).Rename(parent, name, new_parent, new_name, flags));
+  ReplyOutcome(request,
+               Begin(request, Request::kRename).Rename(CallerOf(request), parent, name, new_parent, new_name, flags));
 }
 
 void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {

@@ -57,7 +57,7 @@ class Worker {
         return Note(ErrorOf(fs_->RemoveDirectory(Dir(), Name())));
       case 5:
       case 6:
-        return Note(ErrorOf(fs_->Rename(Dir(), Name(), Dir(), Name(), Pick(3))));
+        return Note(ErrorOf(fs_->Rename({}, Dir(), Name(), Dir(), Name(), Pick(3))));
       case 7: {
         std::vector<InodeNumber> seen;
         Note(ErrorOf(fs_->ReadDirectoryPlus(Dir(), 0, [&](const DirectoryEntry&, const Attributes& attributes) {

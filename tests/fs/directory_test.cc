@@ -212,9 +212,9 @@ TEST_P(DirectoryTest, ListingSeesANameOnceWhileItIsReplacedByRename) {
     std::string temporary = "t" + std::to_string(names.size());
     if (names.size() < 5) {
       fs.File(temporary);
-      ASSERT_TRUE(fs->Rename(kRootInode, temporary, kRootInode, "a", 0));
+      ASSERT_TRUE(fs->Rename({}, kRootInode, temporary, kRootInode, "a", 0));
       fs.File(temporary + "b");
-      ASSERT_TRUE(fs->Rename(kRootInode, temporary + "b", kRootInode, "b", 0));
+      ASSERT_TRUE(fs->Rename({}, kRootInode, temporary + "b", kRootInode, "b", 0));
     }
   }
   EXPECT_EQ(names, (std::vector<std::string>{"a", "b"}));

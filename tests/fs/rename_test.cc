@@ -12,7 +12,7 @@ constexpr uint32_t kNoReplace = 1, kExchange = 2, kWhiteout = 4;
 class RenameTest : public FsTest {
  protected:
   int Rename(InodeNumber from, std::string_view name, InodeNumber to, std::string_view new_name, uint32_t flags = 0) {
-    int error = ErrorOf(fs->Rename(from, name, to, new_name, flags));
+    int error = ErrorOf(fs->Rename({}, from, name, to, new_name, flags));
     fs.ExpectConsistent();
     return error;
   }
@@ -33,7 +33,7 @@ TEST_P(RenameTest, MovesFilesWithinAndBetweenDirectories) {
   EXPECT_EQ(Find(kRootInode, "a"), 0u);
   EXPECT_GT(fs.Stat(file).ctime, before);
   EXPECT_EQ(Rename(kRootInode, "a", dir, "x"), ENOENT);
-  EXPECT_EQ(ErrorOf(fs->Rename(kRootInode, "a", dir, "..", 0)), EINVAL);
+  EXPECT_EQ(ErrorOf(fs->Rename({}, kRootInode, "a", dir, "..", 0)), EINVAL);
 }
 
 TEST_P(RenameTest, ReplacesFilesAndEmptyDirectories) {
@@ -111,6 +111,15 @@ TEST_P(RenameTest, WhiteoutStaysBehind) {
   ASSERT_TRUE(left);
   EXPECT_EQ(left->mode, static_cast<uint32_t>(S_IFCHR));
   EXPECT_EQ(left->rdev, 0u);
+}
+
+TEST_P(RenameTest, WhiteoutBelongsToTheCaller) {
+  fs.File("a");
+  EXPECT_EQ(ErrorOf(fs->Rename({.uid = 7, .gid = 8}, kRootInode, "a", kRootInode, "b", kWhiteout)), 0);
+  auto left = fs->Lookup(kRootInode, "a");
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->uid, 7u);
+  EXPECT_EQ(left->gid, 8u);
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ TEST(MemoryStoreTest, FailedCommitLeavesNoTrace) {
   EXPECT_EQ(fs.Write(file, 0, "x"), ENOSPC);
   EXPECT_EQ(ErrorOf(fs->MakeNode({}, kRootInode, "b", S_IFREG, 0)), ENOSPC);
   EXPECT_EQ(ErrorOf(fs->Unlink(kRootInode, "a")), ENOSPC);
-  EXPECT_EQ(ErrorOf(fs->Rename(kRootInode, "a", kRootInode, "c", 0)), ENOSPC);
+  EXPECT_EQ(ErrorOf(fs->Rename({}, kRootInode, "a", kRootInode, "c", 0)), ENOSPC);
   fs.memory().on_write = nullptr;
   EXPECT_EQ(fs.Stat(file).mtime, before.mtime);
   EXPECT_EQ(fs.Stat(file).nlink, 1u);
@@ -160,7 +160,7 @@ TEST(MemoryStoreTest, FullDiskStillDeletes) {
   EXPECT_EQ(ErrorOf(fs->Write(file->ino, 0, std::string_view("x"), {})), 0);  // takes the place of what is there
   EXPECT_EQ(ErrorOf(fs->MakeDirectory({}, kRootInode, "d", 0755)), ENOSPC);
   EXPECT_EQ(ErrorOf(fs->SetXattr(file->ino, "user.a", "b", 0)), ENOSPC);
-  EXPECT_EQ(ErrorOf(fs->Rename(kRootInode, "f", kRootInode, "g", 0)), 0);
+  EXPECT_EQ(ErrorOf(fs->Rename({}, kRootInode, "f", kRootInode, "g", 0)), 0);
   AttributeChange cut;
   cut.size = 5;
   EXPECT_EQ(ErrorOf(fs->SetAttributes(file->ino, cut)), 0);

@@ -170,7 +170,7 @@ class TreeRun {
         Node* to = Live();
         std::string new_name = Name();
         uint32_t flags = Pick(3);
-        ASSERT_EQ(ErrorOf(fs_->Rename(dir->ino, name, to->ino, new_name, flags)),
+        ASSERT_EQ(ErrorOf(fs_->Rename({}, dir->ino, name, to->ino, new_name, flags)),
                   model_.Rename(dir, name, to, new_name, flags));
         return;
       }
