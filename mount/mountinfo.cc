@@ -37,6 +37,12 @@ std::string RealPath(const std::string& path) {
   return resolved ? std::string(resolved.get()) : std::string();
 }
 
+// The answer of a mount without a daemon: ENOTCONN, but ECONNABORTED to what was asked before the connection ended. It may
+// end some time after the daemon did, while io_uring still holds it.
+bool SaysDaemonIsGone(int error) {
+  return error == ENOTCONN || error == ECONNABORTED;
+}
+
 }  // namespace
 
 std::string UnescapeOctal(std::string_view text) {
@@ -92,7 +98,7 @@ std::vector<std::string> MountpointsOf(const std::vector<MountEntry>& mounts, st
 
 std::string ResolvePath(const std::string& path) {
   std::string resolved = RealPath(path);
-  if (!resolved.empty() || errno != ENOTCONN) return resolved;
+  if (!resolved.empty() || !SaysDaemonIsGone(errno)) return resolved;
   std::string trimmed = path;
   while (trimmed.size() > 1 && trimmed.back() == '/') trimmed.pop_back();
   size_t slash = trimmed.rfind('/');
@@ -106,7 +112,7 @@ std::string ResolvePath(const std::string& path) {
 bool IsDeadMount(const std::string& path) {
   // Asked for with force: the kernel keeps the root's attributes for ever, and would answer for a daemon that is gone.
   struct statx st;
-  return ::statx(AT_FDCWD, path.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) != 0 && errno == ENOTCONN;
+  return ::statx(AT_FDCWD, path.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) != 0 && SaysDaemonIsGone(errno);
 }
 
 }  // namespace silt::mount
