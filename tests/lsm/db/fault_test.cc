@@ -1,6 +1,7 @@
 // Disks that fail and disks that are full: nothing that was acknowledged and synced is lost, and what can go on does.
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <mutex>
 
 #include "tests/lsm/db/crash_workload.h"
@@ -170,18 +171,24 @@ TEST_F(FaultTest, AFailingManifestMakesTheStoreReadOnlyAndLosesNothing) {
   }
 }
 
-// Any single operation fails, in any way: what was synced is found again, as part of a prefix.
+// Any single operation fails, in any way: what was synced is found again, as part of a prefix. SILT_SEED=n pairs other
+// operations with other ways.
 TEST_F(FaultTest, NoSingleFailureLosesWhatWasSynced) {
   CrashWorkload workload(7, 50, 300);
   options_.memtable_bytes = 4 << 10;
   std::vector<Status> failures = {Status::NoSpace("full"), Status::IoError("bad")};
   std::vector<Effect> effects = {Effect::kNothing, Effect::kDone, Effect::kPartial, Effect::kDropped};
-  for (uint64_t at = 0; at < 220; at += 1) {
+  const char* seed = std::getenv("SILT_SEED");
+  uint64_t shift = seed != nullptr ? std::strtoull(seed, nullptr, 10) : 0;
+  bool reached = true;
+  for (uint64_t at = 0; reached; ++at) {
     auto disk = std::make_unique<SimStorage>();
-    const Status& failure = failures[at % failures.size()];
+    const Status& failure = failures[(at + shift) % failures.size()];
+    reached = false;
     disk->SetFaultHook([&](const SimOperation& op) -> std::optional<SimFault> {
       if (op.index != at) return std::nullopt;
-      Effect effect = effects[(at / 2) % effects.size()];
+      reached = true;
+      Effect effect = effects[(at + shift) / 2 % effects.size()];
       if (effect == Effect::kPartial && op.op != SimOp::kWrite) effect = Effect::kNothing;
       if (effect == Effect::kDropped && op.op != SimOp::kSync) effect = Effect::kNothing;
       return SimFault{failure, effect, 10};
