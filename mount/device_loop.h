@@ -1,9 +1,10 @@
-// Serves the requests of /dev/fuse. One thread at a time waits for them, the leader, and it serves what it reads itself:
-// no thread is woken for a request. Before a request that is likely to take long it makes another thread the leader; and
-// when a request takes long unexpectedly, a watch does so, so that others wait for a few milliseconds at most.
+// Serves the requests of /dev/fuse. One thread at a time waits for them, the leader, and it serves what it reads
+// itself: no thread is woken for a request. Before a request that is likely to take long it makes another thread the
+// leader; and when a request takes long unexpectedly, a watch does so, so that others wait for a few milliseconds at
+// most.
 //
-// (Threads that all wait on the device are woken in turn, on whichever processor each last ran: that costs more than the
-// requests. Leader and followers: Schmidt et al., Pattern-Oriented Software Architecture 2.)
+// (Threads that all wait on the device are woken in turn, on whichever processor each last ran: that costs more than
+// the requests. Leader and followers: Schmidt et al., Pattern-Oriented Software Architecture 2.)
 #pragma once
 
 #include <atomic>
@@ -47,17 +48,17 @@ class DeviceLoop {
   RequestDurations durations_;
 
   // Each time somebody leads is a term; a leader whose term is over no longer leads.
-  std::atomic<uint64_t> term_{0};       // written under mutex_
-  std::atomic<bool> serving_{false};    // the leader is at a request
-  std::atomic<uint64_t> requests_{0};   // that leaders have begun
+  std::atomic<uint64_t> term_{0};      // written under mutex_
+  std::atomic<bool> serving_{false};   // the leader is at a request
+  std::atomic<uint64_t> requests_{0};  // that leaders have begun
   std::atomic<bool> watch_sleeps_{false};
 
   std::mutex mutex_;
   std::condition_variable vacancy_;
-  std::condition_variable activity_;     // of the watch
-  bool led_ = false;                     // guarded by mutex_, as all below
+  std::condition_variable activity_;  // of the watch
+  bool led_ = false;                  // guarded by mutex_, as all below
   bool stopped_ = false;
-  unsigned followers_ = 0;               // waiting
+  unsigned followers_ = 0;  // waiting
   int error_ = 0;
   std::vector<std::thread> threads_;
 };

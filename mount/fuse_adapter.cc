@@ -45,6 +45,9 @@ fuse_lowlevel_ops MakeOperations() {
   ops.removexattr = &Removexattr;
   ops.access = &Access;
   ops.ioctl = &Ioctl;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  ops.statx = &Statx;
+#endif
   // Left out on purpose: release and releasedir (never sent where open is not), poll and bmap (libfuse answers ENOSYS,
   // and the kernel then never asks again), getlk, setlk and flock (the kernel keeps locks itself).
   return ops;

@@ -71,8 +71,8 @@ void SetAcls(fuse_conn_info* connection, bool acl) {
   }
 }
 
-// The filesystem drops suid, sgid and file capabilities on write, truncate and chown, so that the kernel need not ask for
-// security.capability before each write.
+// The filesystem drops suid, sgid and file capabilities on write, truncate and chown, so that the kernel need not ask
+// for security.capability before each write.
 void WantKillPriv([[maybe_unused]] fuse_conn_info* connection) {
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
   Want(connection, FUSE_CAP_HANDLE_KILLPRIV_V2);

@@ -34,13 +34,6 @@ fs::AttributeChange ToChange(const struct stat& attributes, int valid) {
   return change;
 }
 
-// A change of nothing: the kernel's word, before fallocate(2), copy_file_range(2) and the like, that the file loses what
-// made it privileged (file_remove_privs in Linux, with KILLPRIV_V2). It does not say what: file capabilities, which it
-// has removed by now, or suid and sgid too, for callers that may not leave them standing.
-bool RemovesSuidSgid(fuse_req_t request, int valid) {
-  return valid == 0 && !CallingThread(fuse_req_ctx(request)->pid).HasCapability(CAP_FSETID);
-}
-
 // Extended attributes are asked for with a size: 0 asks how much there is.
 void ReplySized(fuse_req_t request, const std::string& value, size_t size) {
   if (size == 0) {
@@ -59,6 +52,13 @@ bool IsRefused(fuse_req_t request, std::string_view name) {
 
 CallingThread ThreadOf(fuse_req_t request) {
   return CallingThread(fuse_req_ctx(request)->pid);
+}
+
+// A change of nothing: the kernel's word, before fallocate(2), copy_file_range(2) and the like, that the file loses what
+// made it privileged (file_remove_privs in Linux, with KILLPRIV_V2). It does not say what: file capabilities, which it
+// has removed by now, or suid and sgid too, for callers that may not leave them standing.
+bool RemovesSuidSgid(fuse_req_t request, int valid) {
+  return valid == 0 && !ThreadOf(request).HasCapability(CAP_FSETID);
 }
 
 // As Linux's posix_acl_update_mode. The kernel tells by a flag of the request, which libfuse keeps to itself.

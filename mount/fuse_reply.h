@@ -73,4 +73,9 @@ void Removexattr(fuse_req_t request, fuse_ino_t ino, const char* name);
 void Ioctl(fuse_req_t request, fuse_ino_t ino, unsigned int command, void* argument, fuse_file_info* info,
            unsigned flags, const void* in, size_t in_size, size_t out_size);
 
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+// fuse_ops_statx.cc
+void Statx(fuse_req_t request, fuse_ino_t ino, int flags, int mask, fuse_file_info* info);
+#endif
+
 }  // namespace silt::mount

@@ -1,5 +1,5 @@
-// FUSE over io_uring as the kernel defines it (include/uapi/linux/fuse.h, protocol 7.42, Linux 6.14), for builds with older
-// headers.
+// FUSE over io_uring as the kernel defines it (include/uapi/linux/fuse.h, protocol 7.42, Linux 6.14), for builds with
+// older headers.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace silt::mount::ring_abi {
 
 inline constexpr uint64_t kOverIoUring = uint64_t{1} << 41;  // of INIT's flags and flags2
 
-inline constexpr uint32_t kRegister = 1;        // gives the kernel a request's buffers; completes with a request in them
+inline constexpr uint32_t kRegister = 1;  // gives the kernel a request's buffers; completes with a request in them
 inline constexpr uint32_t kCommitAndFetch = 2;  // the reply is in the buffers; completes with the next request
 
 // What the kernel fills in for a request (fuse_in_header, the operation's argument), and reads of a reply

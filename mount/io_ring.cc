@@ -22,7 +22,8 @@ Status Failed(const char* what) {
 }  // namespace
 
 IoRing::Mapping::Mapping(int fd, uint64_t offset, size_t bytes) {
-  void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, static_cast<off_t>(offset));
+  void* mapped =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, static_cast<off_t>(offset));
   if (mapped == MAP_FAILED) return;
   start = mapped;
   size = bytes;
@@ -50,8 +51,7 @@ lsm::Result<std::unique_ptr<IoRing>> IoRing::Create(unsigned entries) {
   int fd = ring->fd_.get();
   ring->submissions_ = Mapping(fd, IORING_OFF_SQ_RING, params.sq_off.array + params.sq_entries * sizeof(uint32_t));
   ring->commands_ = Mapping(fd, IORING_OFF_SQES, params.sq_entries * kCommandSize);
-  ring->completions_ =
-      Mapping(fd, IORING_OFF_CQ_RING, params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe));
+  ring->completions_ = Mapping(fd, IORING_OFF_CQ_RING, params.cq_off.cqes + params.cq_entries * sizeof(io_uring_cqe));
   if (ring->submissions_.start == nullptr || ring->commands_.start == nullptr || ring->completions_.start == nullptr) {
     return lsm::Fail(Failed("mapping an io_uring"));
   }

@@ -52,8 +52,8 @@ class RawRequest {
   uint64_t accepted_ = 0;
 };
 
-// Leads the replies of a mounted session through SendReply. False where libfuse was built without fuse_session_custom_io:
-// then replies go to /dev/fuse, and nothing can be accepted that libfuse has no name for.
+// Leads the replies of a mounted session through SendReply. False where libfuse was built without
+// fuse_session_custom_io: then replies go to /dev/fuse, and nothing can be accepted that libfuse has no name for.
 bool RouteReplies(fuse_session* session);
 
 }  // namespace silt::mount

@@ -18,7 +18,7 @@ namespace silt::mount {
                   X(kStatfs, "statfs") X(kSetxattr, "setxattr") X(kGetxattr, "getxattr") X(kListxattr, "listxattr")   \
                       X(kRemovexattr, "removexattr") X(kAccess, "access") X(kCreate, "create")                        \
                           X(kFallocate, "fallocate") X(kCopyFileRange, "copy_file_range") X(kLseek, "lseek")          \
-                              X(kIoctl, "ioctl")
+                              X(kIoctl, "ioctl") X(kStatx, "statx")
 
 enum class Request : uint8_t {
 #define SILT_ENUMERATOR(enumerator, name) enumerator,

@@ -10,7 +10,8 @@
 
 namespace silt::mount {
 
-// Those that wait for the disk by their nature start out as long. Thread-safe; updates that meet may lose one another, as a guess needs no better.
+// Those that wait for the disk by their nature start out as long. Thread-safe; updates that meet may lose one another,
+// as a guess needs no better.
 class RequestDurations {
  public:
   using Duration = std::chrono::nanoseconds;

@@ -53,10 +53,10 @@ class RingQueue {
   const uint16_t number_;  // the processor's
   std::unique_ptr<IoRing> ring_;
   std::vector<std::unique_ptr<RingEntry>> entries_;
-  size_t live_ = 0;         // entries that the kernel holds or a thread serves; this queue's thread only
-  bool stopping_ = false;   // the same
-  UniqueFd wake_;           // an eventfd: something was handed back, or the end has come
-  uint64_t wake_count_ = 0; // where the ring reads it to
+  size_t live_ = 0;          // entries that the kernel holds or a thread serves; this queue's thread only
+  bool stopping_ = false;    // the same
+  UniqueFd wake_;            // an eventfd: something was handed back, or the end has come
+  uint64_t wake_count_ = 0;  // where the ring reads it to
   std::mutex mutex_;
   std::vector<RingEntry*> handed_back_;  // guarded by mutex_
   bool stop_asked_ = false;              // guarded by mutex_

@@ -85,8 +85,8 @@ std::string StatusText(const json& status) {
     line("daemon", fmt::format("pid {}, up {}", status.at("pid").get<int>(),
                                Duration(status.at("uptime_seconds").get<uint64_t>())));
     const std::string detail = status.at("transport_detail").get<std::string>();
-    line("requests", fmt::format("over {}{}{}", status.at("transport").get<std::string>(), detail.empty() ? "" : ": ",
-                                 detail));
+    line("requests",
+         fmt::format("over {}{}{}", status.at("transport").get<std::string>(), detail.empty() ? "" : ": ", detail));
   } else {
     line("mounted at", "nowhere");
   }

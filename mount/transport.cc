@@ -47,14 +47,15 @@ uint64_t Transport::OnInit(uint64_t offered) {
 std::string Transport::PrepareRings(uint64_t offered) {
   if (!options_.io_uring) return "";
   if ((offered & ring_abi::kOverIoUring) == 0) return WhatToEnable();
-  if (!routed_) return "FUSE over io_uring needs a libfuse built with fuse_session_custom_io; packaging/libfuse.sh builds one";
-  RingTransport::Options options{.memory_bytes = options_.ring_memory_bytes,
-                                 .max_threads = options_.max_threads,
-                                 .failed = [this](int error) {
-                                   options_.broken(fmt::format("the kernel refused FUSE over io_uring: {}; mount with "
-                                                               "-o noio_uring",
-                                                               std::strerror(-error)));
-                                 }};
+  if (!routed_)
+    return "FUSE over io_uring needs a libfuse built with fuse_session_custom_io; packaging/libfuse.sh builds one";
+  RingTransport::Options options{
+      .memory_bytes = options_.ring_memory_bytes, .max_threads = options_.max_threads, .failed = [this](int error) {
+        options_.broken(
+            fmt::format("the kernel refused FUSE over io_uring: {}; mount with "
+                        "-o noio_uring",
+                        std::strerror(-error)));
+      }};
   auto rings = RingTransport::Create(session_, options);
   if (!rings) return fmt::format("no FUSE over io_uring: {}", rings.error().message());
   rings_ = *std::move(rings);

@@ -39,6 +39,7 @@ system_is_new_enough && exit 0
 
 "$top/packaging/deps.sh" libfuse || unavailable "meson and dpkg-dev could not be installed"
 command -v apt-get >/dev/null || unavailable "no apt-get"
+# shellcheck disable=SC2016  # apt-get's own variables
 mirror=$(apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(REPO_URI)' 'Identifier: Packages' 2>/dev/null |
   awk '$1 == "Debian" && $2 == "main" && $3 !~ /security/ { print $3; exit }')
 [ -n "$mirror" ] || unavailable "apt knows no Debian mirror"

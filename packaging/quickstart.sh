@@ -3,7 +3,7 @@
 #
 #   packaging/quickstart.sh STORE MOUNTPOINT
 #
-# Installs missing packages (sudo when not root), builds the release preset, makes a store if STORE does not exist or is
+# Installs missing packages (sudo when not root), builds a newer libfuse where the system's is old (libfuse.sh), builds the release preset, makes a store if STORE does not exist or is
 # empty, and mounts it. The mount belongs to whoever ran this, under sudo too.
 set -euo pipefail
 
@@ -43,6 +43,9 @@ status_field() {
 }
 
 "$top/packaging/deps.sh" build
+make_directory "$top/build" || die "cannot create $top/build"
+"$top/packaging/libfuse.sh" || [ $? -eq 3 ] || die "building libfuse failed"
+if [ ${#as_user[@]} -gt 0 ] && [ -d "$top/build/libfuse" ]; then chown -R "$SUDO_UID" "$top/build/libfuse"; fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -4,7 +4,8 @@
 #   packaging/test.sh [release|asan|tsan]...      (default: all three)
 #
 # release  the program and the benchmarks, and the tests on real mounts (label e2e) but those of minutes (label long:
-#          tests/e2e/run million memory bigfile build)
+#          tests/e2e/run million memory bigfile build); with the libfuse of libfuse.sh where it can be had, and then what
+#          a libfuse decides once more with the system's
 # asan     every unit test, and the short tests on real mounts of names and calls, under AddressSanitizer and UBSan
 # tsan     the tests of threads (by their names), under ThreadSanitizer
 #
@@ -33,12 +34,16 @@ trap 'rm -rf "$logs"' EXIT
 
 say() { printf '== %s (%dm%02ds)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
 
-# PRESET [target...]
+# PRESET [target...] [-DVARIABLE=VALUE]
 build() {
-  local preset=$1
+  local preset=$1 define=()
   shift
-  say "build $preset"
-  { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}; } \
+  if [[ ${!#} == -D* ]]; then
+    define=("${!#}")
+    set -- "${@:1:$#-1}"
+  fi
+  say "build $preset ${define[*]}"
+  { cmake --preset "$preset" "${define[@]}" && cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}; } \
     >"$logs/build" 2>&1 && return
   tail -n 40 "$logs/build"
   echo "test.sh: the $preset build failed"
@@ -64,10 +69,30 @@ run_tests() {
   failed=$((failed + bad))
 }
 
+# The cases in which two libfuses could differ.
+libfuse_tests='^e2e/(btime|calls|privileges|requests|user)$'
+
+# Prepares the newer libfuse. Where it cannot be had, libfuse.sh says so, and the system's is what is tested.
+newer_libfuse() {
+  say "libfuse"
+  packaging/libfuse.sh
+  [ $? -eq 1 ] && broken=1
+}
+
+# Only mount/ is built again, and back.
+test_with_system_libfuse() {
+  [ -e build/libfuse/prefix/complete ] || return
+  build release siltfs -DSILT_LIBFUSE=system && run_tests release -R "$libfuse_tests"
+  build release siltfs -DSILT_LIBFUSE=auto
+}
+
 packaging/deps.sh build test || exit 1
 for preset in "${presets[@]}"; do
   case $preset in
-    release) build release siltfs kv_bench meta_bench && run_tests release -L e2e -LE long ;;
+    release)
+      newer_libfuse
+      build release siltfs kv_bench meta_bench -DSILT_LIBFUSE=auto && run_tests release -L e2e -LE long && test_with_system_libfuse
+      ;;
     asan) build asan && run_tests asan -LE long -E '^e2e/(fio|full_disk|git|kill|native|sqlite|trees|user)$' ;;
     tsan) build tsan "${threaded_targets[@]}" && run_tests tsan -R "$threaded_tests" -E '(NOT_BUILT|^e2e/)' ;;
     *) echo "test.sh: unknown preset '$preset' (know: release, asan, tsan)" >&2; exit 2 ;;
