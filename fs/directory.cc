@@ -151,6 +151,28 @@ Result<Attributes> Store::MakeSymlink(const Caller& caller, InodeNumber parent, 
   return Make(caller, parent, name, std::move(record));
 }
 
+Result<Attributes> Store::MakeTemporary(const Caller& caller, InodeNumber directory, uint32_t mode) {
+  auto locked = LockDirectory(directory, LockMode::kShared, true);
+  if (!locked) return tl::unexpected(locked.error());
+  if (auto grows = MayGrow(0); !grows) return tl::unexpected(grows.error());
+  InodeRecord record;
+  record.mode = S_IFREG | (mode & 07777u);
+  SetOwner(caller, locked->record(), &record);
+  record.atime = record.mtime = record.ctime = record.btime = Now();
+  auto number = numbers_.Take();
+  if (!number) return tl::unexpected(number.error());
+  lsm::WriteBatch batch;
+  auto inherited = InheritPermissions(directory, locked->record(), caller.umask, *number, &record, &batch);
+  if (!inherited) return tl::unexpected(inherited.error());
+  PutInode(*number, record, &batch);
+  batch.Put(schema::kMeta, schema::OrphanKey(*number), schema::EncodeMark());
+  if (auto committed = records_.Commit(batch); !committed) return tl::unexpected(committed.error());
+  inodes_.Insert(*number, record);
+  lookups_.Add(*number);
+  (void)lookups_.MarkOrphan(*number);  // it was counted just now
+  return AttributesOf(*number, record);
+}
+
 Result<Attributes> Store::Link(InodeNumber ino, InodeNumber parent, std::string_view name) {
   if (auto good = CheckName(name); !good) return tl::unexpected(good.error());
   auto is_directory = IsDirectory(ino);
@@ -164,7 +186,7 @@ Result<Attributes> Store::Link(InodeNumber ino, InodeNumber parent, std::string_
   auto file = Lock(ino, LockMode::kExclusive);
   if (!file) return tl::unexpected(file.error());
   InodeRecord record = file->record();
-  if (record.nlink == 0) return Fail(ENOENT);
+  const bool was_orphan = record.nlink == 0;
   if (record.nlink >= kMaxLinks) return Fail(EMLINK);
   if (auto grows = MayGrow(2 * name.size()); !grows) return tl::unexpected(grows.error());
 
@@ -178,12 +200,14 @@ Result<Attributes> Store::Link(InodeNumber ino, InodeNumber parent, std::string_
   record.ctime = now;
   lsm::WriteBatch batch;
   PutEntry(parent, {.name = name, .entry_id = *entry_id, .ino = ino, .type = type}, &batch);
+  if (was_orphan) batch.Delete(schema::kMeta, schema::OrphanKey(ino));
   PutInode(parent, parent_record, &batch);
   Attributes attributes = AttributesOf(ino, record);
   auto committed = CommitRecord(&*file, std::move(record), &batch);
   if (!committed) return tl::unexpected(committed.error());
   directory->Publish(std::move(parent_record));
   lookups_.Add(ino);
+  if (was_orphan) lookups_.UnmarkOrphan(ino);
   return attributes;
 }
 

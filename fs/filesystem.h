@@ -138,6 +138,10 @@ class Filesystem {
   virtual Result<Attributes> MakeSymlink(const Caller& caller, InodeNumber parent, std::string_view name,
                                          std::string_view target) = 0;
   virtual Result<std::string> ReadSymlink(InodeNumber ino) = 0;
+  // A regular file without a name (O_TMPFILE), with the rights that one in this directory gets. It goes with its last
+  // reference unless Link gives it a name.
+  virtual Result<Attributes> MakeTemporary(const Caller& caller, InodeNumber directory, uint32_t mode) = 0;
+  // Also of a file that has no name any more, as long as it is referenced: who asks has seen to that (linkat(2)).
   virtual Result<Attributes> Link(InodeNumber ino, InodeNumber parent, std::string_view name) = 0;
   virtual Outcome Unlink(InodeNumber parent, std::string_view name) = 0;
   virtual Outcome RemoveDirectory(InodeNumber parent, std::string_view name) = 0;

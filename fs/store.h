@@ -68,6 +68,7 @@ class Store final : public Filesystem {
                                    uint32_t mode) override;
   Result<Attributes> MakeSymlink(const Caller& caller, InodeNumber parent, std::string_view name,
                                  std::string_view target) override;
+  Result<Attributes> MakeTemporary(const Caller& caller, InodeNumber directory, uint32_t mode) override;
   Result<Attributes> Link(InodeNumber ino, InodeNumber parent, std::string_view name) override;
   Outcome Unlink(InodeNumber parent, std::string_view name) override;
   Outcome RemoveDirectory(InodeNumber parent, std::string_view name) override;

@@ -26,6 +26,9 @@ fuse_lowlevel_ops MakeOperations() {
   ops.rename = &Rename;
   ops.link = &Link;
   ops.create = &Create;
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+  ops.tmpfile = &Tmpfile;
+#endif
   ops.open = &Open;
   ops.flush = &Flush;
   ops.read = &Read;

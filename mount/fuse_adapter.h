@@ -26,6 +26,7 @@ class Adapter {
   struct Options {
     bool writeback = false;
     bool acl = true;
+    bool dirsync = false;  // changes of directories are durable before they are answered
     // Called when the kernel says hello, with what it offers; returns what to accept that libfuse has no name for.
     std::function<uint64_t(uint64_t offered)> on_init;
   };

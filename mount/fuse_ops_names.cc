@@ -45,17 +45,17 @@ void ForgetMulti(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
 void Mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {
   fs::Filesystem& filesystem = Begin(request, Request::kMknod);
   uint32_t typed = (mode & S_IFMT) == 0 ? mode | S_IFREG : mode;
-  ReplyEntry(request, filesystem, filesystem.MakeNode(CallerOf(request), parent, name, typed, rdev));
+  ReplyEntry(request, filesystem, Settle(request, filesystem.MakeNode(CallerOf(request), parent, name, typed, rdev)));
 }
 
 void Mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
   fs::Filesystem& filesystem = Begin(request, Request::kMkdir);
-  ReplyEntry(request, filesystem, filesystem.MakeDirectory(CallerOf(request), parent, name, mode));
+  ReplyEntry(request, filesystem, Settle(request, filesystem.MakeDirectory(CallerOf(request), parent, name, mode)));
 }
 
 void Symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const char* name) {
   fs::Filesystem& filesystem = Begin(request, Request::kSymlink);
-  ReplyEntry(request, filesystem, filesystem.MakeSymlink(CallerOf(request), parent, name, target));
+  ReplyEntry(request, filesystem, Settle(request, filesystem.MakeSymlink(CallerOf(request), parent, name, target)));
 }
 
 void Readlink(fuse_req_t request, fuse_ino_t ino) {
@@ -69,34 +69,49 @@ void Readlink(fuse_req_t request, fuse_ino_t ino) {
 
 void Link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char* name) {
   fs::Filesystem& filesystem = Begin(request, Request::kLink);
-  ReplyEntry(request, filesystem, filesystem.Link(ino, parent, name));
+  ReplyEntry(request, filesystem, Settle(request, filesystem.Link(ino, parent, name)));
 }
 
 void Unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  ReplyOutcome(request, Begin(request, Request::kUnlink).Unlink(parent, name));
+  ReplyOutcome(request, Settle(request, Begin(request, Request::kUnlink).Unlink(parent, name)));
 }
 
 void Rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  ReplyOutcome(request, Begin(request, Request::kRmdir).RemoveDirectory(parent, name));
+  ReplyOutcome(request, Settle(request, Begin(request, Request::kRmdir).RemoveDirectory(parent, name)));
 }
 
 void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
             unsigned int flags) {
-  ReplyOutcome(request,
-               Begin(request, Request::kRename).Rename(CallerOf(request), parent, name, new_parent, new_name, flags));
+  ReplyOutcome(
+      request,
+      Settle(request,
+             Begin(request, Request::kRename).Rename(CallerOf(request), parent, name, new_parent, new_name, flags)));
 }
 
-void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
-  fs::Filesystem& filesystem = Begin(request, Request::kCreate);
-  uint32_t regular = (mode & ~static_cast<mode_t>(S_IFMT)) | S_IFREG;
-  fs::Result<fs::Attributes> made = filesystem.MakeNode(CallerOf(request), parent, name, regular, 0);
+namespace {
+
+void ReplyCreated(fuse_req_t request, fuse_file_info* info, const fs::Result<fs::Attributes>& made) {
   if (!made) {
     fuse_reply_err(request, made.error().value());
     return;
   }
   info->keep_cache = 1;
   fuse_entry_param entry = ToEntry(*made);
-  if (fuse_reply_create(request, &entry, info) != 0) filesystem.Forget(made->ino, 1);
+  if (fuse_reply_create(request, &entry, info) == 0) return;
+  static_cast<Adapter*>(fuse_req_userdata(request))->filesystem().Forget(made->ino, 1);
+}
+
+}  // namespace
+
+void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
+  fs::Filesystem& filesystem = Begin(request, Request::kCreate);
+  uint32_t regular = (mode & ~static_cast<mode_t>(S_IFMT)) | S_IFREG;
+  ReplyCreated(request, info, Settle(request, filesystem.MakeNode(CallerOf(request), parent, name, regular, 0)));
+}
+
+void Tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info* info) {
+  fs::Filesystem& filesystem = Begin(request, Request::kTmpfile);
+  ReplyCreated(request, info, filesystem.MakeTemporary(CallerOf(request), parent, mode));
 }
 
 }  // namespace silt::mount

@@ -15,6 +15,15 @@ inline const Adapter::Options& OptionsOf(fuse_req_t request) {
   return static_cast<Adapter*>(fuse_req_userdata(request))->options();
 }
 
+// -o dirsync and -o sync: what was changed is durable before anybody is told.
+template <class Answer>
+Answer Settle(fuse_req_t request, Answer answer) {
+  auto* adapter = static_cast<Adapter*>(fuse_req_userdata(request));
+  if (!answer || !adapter->options().dirsync) return answer;
+  if (auto synced = adapter->filesystem().SyncAll(); !synced) return tl::unexpected(synced.error());
+  return answer;
+}
+
 inline fs::Caller CallerOf(fuse_req_t request) {
   const fuse_ctx* context = fuse_req_ctx(request);
   return {.uid = static_cast<uint32_t>(context->uid),
@@ -43,6 +52,7 @@ void Rmdir(fuse_req_t request, fuse_ino_t parent, const char* name);
 void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
             unsigned int flags);
 void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info);
+void Tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info* info);
 
 // fuse_ops_directory.cc
 void Opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info);

@@ -151,6 +151,8 @@ Status ApplyOne(std::string_view option, MountOptions* options) {
   if (name.starts_with("x-") || name.starts_with("X-") || name == "comment") return Status::Ok();
   if (!has_value && Contains(kKernel, name)) {
     options->kernel.emplace_back(name);
+    if (name == "dirsync" || name == "sync") options->dirsync = true;
+    if (name == "async") options->dirsync = false;
     return Status::Ok();
   }
   return Status::InvalidArgument(fmt::format("unknown option '{}'; {}see siltfs mount --help", name, HintFor(name)));

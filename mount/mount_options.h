@@ -17,6 +17,7 @@ struct MountOptions {
   uint64_t commit_micros = 5'000'000;
   bool writeback = false;
   bool acl = true;
+  bool dirsync = false;  // also among `kernel`, as "dirsync" or "sync"
   std::optional<bool> allow_other;  // nullopt: yes for root, no for others
   bool default_permissions = true;
   unsigned max_threads = 16;

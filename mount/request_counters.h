@@ -16,7 +16,7 @@ namespace silt::mount {
           X(kLink, "link") X(kOpen, "open") X(kRead, "read") X(kWrite, "write") X(kFlush, "flush") X(kFsync, "fsync") \
               X(kOpendir, "opendir") X(kReaddir, "readdir") X(kReaddirplus, "readdirplus") X(kFsyncdir, "fsyncdir")   \
                   X(kStatfs, "statfs") X(kSetxattr, "setxattr") X(kGetxattr, "getxattr") X(kListxattr, "listxattr")   \
-                      X(kRemovexattr, "removexattr") X(kAccess, "access") X(kCreate, "create")                        \
+                      X(kRemovexattr, "removexattr") X(kAccess, "access") X(kCreate, "create") X(kTmpfile, "tmpfile")                        \
                           X(kFallocate, "fallocate") X(kCopyFileRange, "copy_file_range") X(kLseek, "lseek")          \
                               X(kIoctl, "ioctl") X(kStatx, "statx")
 

@@ -86,6 +86,7 @@ class Session {
     filesystem_ = *std::move(opened);
     Adapter::Options options{.writeback = config_.options.writeback,
                              .acl = config_.options.acl,
+                             .dirsync = config_.options.dirsync,
                              .on_init = [this](uint64_t offered) { return transport_->OnInit(offered); }};
     adapter_ = std::make_unique<Adapter>(filesystem_.get(), std::move(options));
     return Status::Ok();

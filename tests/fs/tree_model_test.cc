@@ -58,7 +58,6 @@ class Model {
   int Link(Node* node, Node* dir, const std::string& name) {
     if (node->IsDirectory()) return EPERM;
     if (int error = CanAdd(dir, name)) return error;
-    if (node->nlink == 0) return ENOENT;
     dir->children[name] = node;
     ++node->nlink;
     return 0;
