@@ -1,13 +1,14 @@
 #!/bin/bash
 # Everything that must hold before a change is merged: builds, unit tests with and without sanitizers, real mounts.
 #
-#   packaging/test.sh [release|asan|tsan]...      (default: all three)
+#   packaging/test.sh [release|asan|tsan|fuzz]...      (default: all four)
 #
 # release  the program and the benchmarks, and the tests on real mounts (label e2e) but those of minutes (label long:
-#          tests/e2e/run million memory bigfile build); with the libfuse of libfuse.sh where it can be had, and then what
-#          a libfuse decides once more with the system's
+#          tests/e2e/run million memory bigfile build), with the libfuse of libfuse.sh where it can be had, and then what
+#          a libfuse decides once more with the system's; the engine's model at length, and every byte of a store damaged
 # asan     every unit test, and the short tests on real mounts of names and calls, under AddressSanitizer and UBSan
 # tsan     the tests of threads (by their names), under ThreadSanitizer
+# fuzz     every decoder's fuzzer for some seconds, from the inputs in tests/fuzz/corpus
 #
 # SILT_TEST_JOBS sets the number of parallel jobs (default: the machine's processors). The last line is
 # "N passed, N failed", the sum of ctest's own counts.
@@ -20,11 +21,11 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top" || exit 1
 jobs=${SILT_TEST_JOBS:-$(nproc)}
 presets=("${@:-release}")
-[ $# -gt 0 ] || presets=(release asan tsan)
+[ $# -gt 0 ] || presets=(release asan tsan fuzz)
 
 # What ThreadSanitizer has something to see in.
-threaded_targets=(lsm_memtable_test lsm_table_test lsm_wal_test fs_test)
-threaded_tests='(oncurren|hread|tress|Beside|Timer|WriteQueue|TableCache|BlockCache)'
+threaded_targets=(lsm_memtable_test lsm_table_test lsm_wal_test lsm_db_test fs_test)
+threaded_tests='(oncurren|hread|tress|Beside|Timer|WriteQueue|Linear|TableCache|BlockCache)'
 
 passed=0
 failed=0
@@ -91,11 +92,15 @@ for preset in "${presets[@]}"; do
   case $preset in
     release)
       newer_libfuse
-      build release siltfs kv_bench meta_bench -DSILT_LIBFUSE=auto && run_tests release -L e2e -LE long && test_with_system_libfuse
+      build release siltfs data_tester tree_tester stress_tester kv_bench meta_bench lsm_db_test -DSILT_LIBFUSE=auto &&
+        run_tests release -L e2e -LE long &&
+        SILT_META_SEEDS=25 run_tests release -R '^lsm/db/(MetamorphicTest|EveryByteTest)' &&
+        test_with_system_libfuse
       ;;
     asan) build asan && run_tests asan -LE long -E '^e2e/(fio|full_disk|git|kill|native|sqlite|trees|user)$' ;;
     tsan) build tsan "${threaded_targets[@]}" && run_tests tsan -R "$threaded_tests" -E '(NOT_BUILT|^e2e/)' ;;
-    *) echo "test.sh: unknown preset '$preset' (know: release, asan, tsan)" >&2; exit 2 ;;
+    fuzz) build fuzz fuzzers && run_tests fuzz ;;
+    *) echo "test.sh: unknown preset '$preset' (know: release, asan, tsan, fuzz)" >&2; exit 2 ;;
   esac
 done
 say "done"

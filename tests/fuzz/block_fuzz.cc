@@ -6,8 +6,6 @@
 
 #include "lsm/table/block.h"
 #include "lsm/table/compression.h"
-#include "lsm/table/filter.h"
-#include "lsm/table/table_properties.h"
 #include "tests/fuzz/fuzz_input.h"
 
 namespace {
@@ -49,11 +47,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Walk(block);
   for (std::string_view key : {std::string_view(), std::string_view("a"), block.substr(0, 5)}) Seek(block, key);
 
-  silt::lsm::Filter filter;
-  if (filter.Open(block)) filter.MayContain("key");
-  if (auto properties = silt::lsm::TableProperties::Decode(block)) {
-    SILT_FUZZ_CHECK(silt::lsm::TableProperties::Decode(properties->Encode()).has_value());
-  }
   for (uint8_t type = 0; type < 4; ++type) silt::lsm::DecompressBlock(block, type);
   return 0;
 }
