@@ -1,5 +1,7 @@
 #include "lsm/db/wal_set.h"
 
+#include <thread>
+
 #include "lsm/db/wal_header.h"
 #include "lsm/filenames.h"
 
@@ -160,32 +162,61 @@ FileNumber WalSet::CurrentNumber() const {
 Status WalSet::Sync(SequenceNumber sequence) {
   std::unique_lock lock(mutex_);
   sequence = std::min(sequence, appended_.load());
-  if (sequence > durable_) options_.counters->sync_requests.Add();
-  while (sequence > durable_) {
-    if (!failure_.ok()) return failure_;
-    if (syncing_) {
+  if (sequence <= durable_) return Status::Ok();
+  options_.counters->sync_requests.Add();
+  sync_callers_.fetch_add(1);
+  Status status;
+  while (status.ok() && sequence > durable_) {
+    if (!failure_.ok()) {
+      status = failure_;
+    } else if (syncing_) {
       sync_done_.wait(lock);
-      continue;
+    } else {
+      status = SyncOnce(&lock);
     }
-    syncing_ = true;
-    SequenceNumber target = appended_;
-    std::vector<WalRef> older(unsynced_.begin(), unsynced_.end());
-    WalRef current = current_;
-    lock.unlock();
-    Status status = SyncWals(older, current);
-    lock.lock();
-    syncing_ = false;
-    ++sync_generation_;
-    if (status.ok()) {
-      durable_ = std::max(durable_, target);
-      for (const WalRef& wal : older) std::erase(unsynced_, wal);
-    } else if (failure_.ok()) {
-      failure_ = Status::ReadOnly("WAL sync failed, the store must be reopened: " + status.ToString());
-      failed_ = true;
-    }
-    sync_done_.notify_all();
   }
-  return Status::Ok();
+  sync_callers_.fetch_sub(1);
+  return status;
+}
+
+// REQUIRES: mutex_ held, nobody else syncing. Releases it meanwhile.
+Status WalSet::SyncOnce(std::unique_lock<std::mutex>* lock) {
+  syncing_ = true;
+  int expected = last_callers_;
+  auto patience = sync_duration_ / 4;
+  lock->unlock();
+  AwaitCallers(expected, patience);
+  lock->lock();
+  SequenceNumber target = appended_;
+  std::vector<WalRef> older(unsynced_.begin(), unsynced_.end());
+  WalRef current = current_;
+  lock->unlock();
+  auto begun = std::chrono::steady_clock::now();
+  Status status = SyncWals(older, current);
+  auto took = std::chrono::steady_clock::now() - begun;
+  lock->lock();
+  syncing_ = false;
+  last_callers_ = sync_callers_.load();
+  sync_duration_ += (took - sync_duration_) / 8;
+  ++sync_generation_;
+  if (status.ok()) {
+    durable_ = std::max(durable_, target);
+    for (const WalRef& wal : older) std::erase(unsynced_, wal);
+  } else if (failure_.ok()) {
+    failure_ = Status::ReadOnly("WAL sync failed, the store must be reopened: " + status.ToString());
+    failed_ = true;
+  }
+  sync_done_.notify_all();
+  return failure_;
+}
+
+// Those that the last sync let go are about to come back with their next write. Whoever is first waits for them, a
+// quarter of a sync at most: else it would sync alone, and all others would wait for two syncs each. (PostgreSQL's
+// commit_delay has the same aim.)
+void WalSet::AwaitCallers(int expected, std::chrono::steady_clock::duration patience) const {
+  if (sync_callers_.load() >= expected) return;
+  auto deadline = std::chrono::steady_clock::now() + patience;
+  while (sync_callers_.load() < expected && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
 }
 
 // A log on new blocks, preallocated or not, costs its host a journal commit each sync. So the first sync that comes near

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -95,6 +96,8 @@ class WalSet {
   Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path, uint64_t* written);
   Status AppendTo(Wal* wal, std::span<const std::string_view> record);
   Status AppendTo(Wal* wal, std::string_view record) { return AppendTo(wal, {&record, 1}); }
+  Status SyncOnce(std::unique_lock<std::mutex>* lock);
+  void AwaitCallers(int expected, std::chrono::steady_clock::duration patience) const;
   Status SyncWals(const std::vector<WalRef>& older, const WalRef& current);
   void WriteAhead(Wal* wal);
   Status Seal();
@@ -113,8 +116,11 @@ class WalSet {
   mutable std::mutex mutex_;  // acquired before nothing
   std::condition_variable sync_done_;
   std::condition_variable created_;
+  std::atomic<int> sync_callers_{0};  // that wait for a sync or are at it
   // All guarded by mutex_.
   bool syncing_ = false;
+  int last_callers_ = 0;                                   // sync_callers_ when the last sync ended
+  std::chrono::steady_clock::duration sync_duration_{0};  // of late, smoothed
   uint64_t sync_generation_ = 0;
   SequenceNumber durable_ = 0;
   std::deque<WalRef> unsynced_;          // older than current_, oldest first, not durable yet
