@@ -36,8 +36,8 @@ class PairRunner {
   using Wrong = std::optional<std::string>;
 
   Wrong Do(const Call& call);
-  Wrong DoOnBoth(const Call& call, Span* span);
-  Wrong CompareTrees(const Span& span, bool sets_atime, bool every_byte);
+  Wrong DoOnBoth(const Call& call, Span* span, CompareOptions* compare);
+  Wrong CompareTrees(const Span& span, const CompareOptions& compare, bool every_byte);
   Wrong Remount(const std::string& how);
   Wrong Reopen();
 
