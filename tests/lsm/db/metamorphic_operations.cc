@@ -227,6 +227,11 @@ std::string Describe(const Operation& operation) {
   std::string text =
       fmt::format("{} family {} slot {}", kNames[static_cast<int>(operation.kind)], operation.family, operation.slot);
   if (operation.snapshot) text += fmt::format(" at snapshot {}", *operation.snapshot);
+  for (const Update& update : operation.updates) {
+    static constexpr const char* kKinds[] = {"delete", "put", "delete range"};
+    text += fmt::format("; {} {} {} {}", kKinds[static_cast<int>(update.kind)], update.family, Brief(update.key),
+                        update.kind == EntryKind::kDelete ? "" : Brief(update.value));
+  }
   for (const auto& key : operation.keys) text += " key " + Brief(key);
   if (operation.lower) text += " from " + Brief(*operation.lower);
   if (operation.upper) text += " to " + Brief(*operation.upper);

@@ -61,7 +61,8 @@ void Shrink(uint64_t subject_seed, std::vector<Operation> operations) {
   auto fails = [&](const std::vector<Operation>& some) { return Replay(subject_seed, some, Expected(some)); };
   std::string failure = fails(operations);
   if (failure.empty()) return static_cast<void>(fmt::print("it does not fail\n"));
-  for (size_t piece = operations.size() / 2; piece > 0; piece /= 2) {
+  for (size_t piece = operations.size() / 2; piece > 0;) {
+    size_t before = operations.size();
     for (size_t at = 0; at < operations.size();) {
       std::vector<Operation> fewer(operations.begin(), operations.begin() + static_cast<std::ptrdiff_t>(at));
       size_t rest = std::min(at + piece, operations.size());
@@ -75,6 +76,7 @@ void Shrink(uint64_t subject_seed, std::vector<Operation> operations) {
       operations = std::move(fewer);
       failure = std::move(still);
     }
+    if (piece > 1 || operations.size() == before) piece /= 2;  // single ones again and again, while any can go
   }
   fmt::print("{}\n{} operations are left:\n", Subject(subject_seed).Describe(), operations.size());
   for (const Operation& operation : operations) fmt::print("  {}: {}\n", operation.id, Describe(operation));
