@@ -30,6 +30,16 @@ TEST(MountOptionsTest, DefaultsAreTheDocumentedOnes) {
   EXPECT_FALSE(options.writeback);
   EXPECT_EQ(options.memory_bytes, uint64_t{256} << 20);
   EXPECT_EQ(options.commit_micros, 5'000'000u);
+  EXPECT_TRUE(options.acl);
+  EXPECT_FALSE(options.dirsync);
+}
+
+TEST(MountOptionsTest, SyncOptionsGoToTheKernelAndToDirectories) {
+  for (std::string_view option : {"dirsync", "sync"}) {
+    EXPECT_TRUE(Parsed(option).dirsync);
+    EXPECT_THAT(Parsed(option).kernel, Contains(std::string(option)));
+  }
+  EXPECT_FALSE(Parsed("sync,async").dirsync);
 }
 
 TEST(MountOptionsTest, OwnOptionsAreTaken) {
@@ -46,6 +56,8 @@ TEST(MountOptionsTest, OfContradictingOptionsTheLaterWins) {
   EXPECT_FALSE(Parsed("ro,rw").read_only);
   EXPECT_TRUE(Parsed("rw,ro").read_only);
   EXPECT_FALSE(Parsed("writeback,nowriteback").writeback);
+  EXPECT_FALSE(Parsed("acl,noacl").acl);
+  EXPECT_TRUE(Parsed("noacl,acl").acl);
   EXPECT_EQ(Parsed("allow_other,noallow_other").allow_other, false);
 }
 
