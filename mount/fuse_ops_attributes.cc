@@ -54,9 +54,9 @@ CallingThread ThreadOf(fuse_req_t request) {
   return CallingThread(fuse_req_ctx(request)->pid);
 }
 
-// A change of nothing: the kernel's word, before fallocate(2), copy_file_range(2) and the like, that the file loses what
-// made it privileged (file_remove_privs in Linux, with KILLPRIV_V2). It does not say what: file capabilities, which it
-// has removed by now, or suid and sgid too, for callers that may not leave them standing.
+// A change of nothing: the kernel's word, before fallocate(2), copy_file_range(2) and the like, that the file loses
+// what made it privileged (file_remove_privs in Linux, with KILLPRIV_V2). It does not say what: file capabilities,
+// which it has removed by now, or suid and sgid too, for callers that may not leave them standing.
 bool RemovesSuidSgid(fuse_req_t request, int valid) {
   return valid == 0 && !ThreadOf(request).HasCapability(CAP_FSETID);
 }
