@@ -3,8 +3,8 @@
 //   [@USER] NAME ARGUMENT... [= RESULT]          @1 mkdir a/b 0755 = EACCES
 //
 // USER is 0 (root, the default), 1 or 2. Words are separated by blanks and may hold \xNN, \s (a blank) and {TEXT*COUNT}
-// for text that is repeated; "" is the empty word. RESULT is "ok" (whatever it returns, it does not fail), the name of an
-// errno, or what the call returns as text. side.cc lists the calls.
+// for text that is repeated; "" is the empty word. RESULT is "ok" (whatever it returns, it does not fail), the name of
+// an errno, or what the call returns as text. side.cc lists the calls.
 #pragma once
 
 #include <optional>

@@ -12,8 +12,8 @@ namespace {
 // A call's name and what its arguments are drawn from, in order:
 //   p path  s slot  f open flags  m mode  u uid  g gid  n length  o offset  e seed of what is written
 //   t time  T target of a symlink  x xattr name  v xattr value  X xattr flags  r rename flags  k type of a node
-//   d device number  a access mask  w whence  A fallocate mode  L AT_SYMLINK_NOFOLLOW or not  F AT_SYMLINK_FOLLOW or not
-//   D AT_REMOVEDIR or not  z size of a file  l lock
+//   d device number  a access mask  w whence  A fallocate mode  L AT_SYMLINK_NOFOLLOW or not  F AT_SYMLINK_FOLLOW or
+//   not D AT_REMOVEDIR or not  z size of a file  l lock
 struct Shape {
   const char* name;
   const char* arguments;
@@ -21,20 +21,20 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {
-    {"open", "spfm", 90},    {"openat", "sspfm", 15}, {"close", "s", 30},
-    {"read", "sn", 15},      {"read", "sno", 10},      {"write", "sne", 30},    {"write", "sneo", 25},
-    {"lseek", "sow", 10},    {"ftruncate", "sz", 15},  {"truncate", "pz", 20},  {"fallocate", "sAoo", 15},
-    {"copy", "sosoo", 10},   {"fsync", "s", 5},        {"fdatasync", "s", 3},   {"flock", "sl", 8},
-    {"stat", "p", 10},       {"lstat", "p", 8},        {"fstat", "s", 5},       {"chmod", "pm", 30},
-    {"fchmod", "sm", 10},    {"fchmodat2", "pmL", 5},  {"chown", "pug", 25},    {"lchown", "pug", 10},
-    {"fchown", "sug", 10},   {"utimens", "pttL", 20},  {"futimens", "stt", 8},  {"access", "pa", 10},
-    {"faccessat2", "paL", 8}, {"getxattr", "px", 6},   {"lgetxattr", "px", 3},  {"setxattr", "pxvX", 20},
-    {"lsetxattr", "pxvX", 5}, {"removexattr", "px", 8}, {"listxattr", "p", 4},  {"mkdir", "pm", 50},
-    {"mkdirat", "spm", 8},   {"rmdir", "p", 25},       {"unlink", "p", 40},     {"unlinkat", "spD", 8},
-    {"link", "pp", 35},      {"linkat", "ppF", 10},    {"flink", "sp", 5},      {"symlink", "Tp", 25},
-    {"readlink", "p", 5},    {"rename", "pp", 50},     {"renameat2", "ppr", 40}, {"mknod", "pkmdd", 15},
-    {"mkfifo", "pm", 5},     {"list", "p", 6},         {"flist", "s", 4},       {"chdir", "p", 8},
-    {"getcwd", "", 2},       {"umask", "m", 4},        {"remount", "", 1},      {"kill", "", 1},
+    {"open", "spfm", 90},     {"openat", "sspfm", 15},  {"close", "s", 30},        {"read", "sn", 15},
+    {"read", "sno", 10},      {"write", "sne", 30},     {"write", "sneo", 25},     {"lseek", "sow", 10},
+    {"ftruncate", "sz", 15},  {"truncate", "pz", 20},   {"fallocate", "sAoo", 15}, {"copy", "sosoo", 10},
+    {"fsync", "s", 5},        {"fdatasync", "s", 3},    {"flock", "sl", 8},        {"stat", "p", 10},
+    {"lstat", "p", 8},        {"fstat", "s", 5},        {"chmod", "pm", 30},       {"fchmod", "sm", 10},
+    {"fchmodat2", "pmL", 5},  {"chown", "pug", 25},     {"lchown", "pug", 10},     {"fchown", "sug", 10},
+    {"utimens", "pttL", 20},  {"futimens", "stt", 8},   {"access", "pa", 10},      {"faccessat2", "paL", 8},
+    {"getxattr", "px", 6},    {"lgetxattr", "px", 3},   {"setxattr", "pxvX", 20},  {"lsetxattr", "pxvX", 5},
+    {"removexattr", "px", 8}, {"listxattr", "p", 4},    {"mkdir", "pm", 50},       {"mkdirat", "spm", 8},
+    {"rmdir", "p", 25},       {"unlink", "p", 40},      {"unlinkat", "spD", 8},    {"link", "pp", 35},
+    {"linkat", "ppF", 10},    {"flink", "sp", 5},       {"symlink", "Tp", 25},     {"readlink", "p", 5},
+    {"rename", "pp", 50},     {"renameat2", "ppr", 40}, {"mknod", "pkmdd", 15},    {"mkfifo", "pm", 5},
+    {"list", "p", 6},         {"flist", "s", 4},        {"chdir", "p", 8},         {"getcwd", "", 2},
+    {"umask", "m", 4},        {"remount", "", 1},       {"kill", "", 1},
 };
 
 class Generator {
@@ -101,7 +101,8 @@ class Generator {
 
   std::string Mode() {
     if (Chance(25)) return fmt::format("{:04o}", Below(010000));
-    return OneOf({"0644", "0755", "0777", "0700", "0600", "1777", "2775", "2755", "4755", "6777", "0070", "0007", "0000"});
+    return OneOf(
+        {"0644", "0755", "0777", "0700", "0600", "1777", "2775", "2755", "4755", "6777", "0070", "0007", "0000"});
   }
 
   std::string Time() {
@@ -111,38 +112,61 @@ class Generator {
 
   std::string AccessMask() { return OneOf({"f", "r", "w", "x", "r|w", "r|x", "w|x", "r|w|x"}); }
 
-  std::string Size() {
-    return Chance(10) ? OneOf({"-1", "1099511627776", "0"}) : fmt::format("{}", Below(20000));
-  }
+  std::string Size() { return Chance(10) ? OneOf({"-1", "1099511627776", "0"}) : fmt::format("{}", Below(20000)); }
 
   std::string Argument(char kind) {
     switch (kind) {
-      case 'p': return Path();
-      case 's': return fmt::format("{}", Below(4));
-      case 'f': return OpenFlags();
-      case 'm': return Mode();
-      case 'u': return OneOf({"-1", "0", "10001", "10002", "10001", "10002"});
-      case 'g': return OneOf({"-1", "0", "10001", "10002", "10003", "10003"});
-      case 'n': return fmt::format("{}", Below(6000));
-      case 'o': return Chance(40) ? fmt::format("{}", Below(5) * 4096) : fmt::format("{}", Below(20000));
-      case 'e': return fmt::format("{}", Below(100000));
-      case 't': return Time();
-      case 'T': return Target();
-      case 'x': return OneOf({"user.a", "user.b", "user.a", "user.", "trusted.a", "security.silt", "nonsense.a", "user"});
-      case 'v': return OneOf({"\"\"", "one", "{two*20}", "{three*50}"});
-      case 'X': return OneOf({"0", "0", "create", "replace", "create|replace"});
-      case 'r': return OneOf({"0", "noreplace", "exchange", "exchange", "whiteout", "exchange|noreplace",
-                              "whiteout|noreplace", "8"});
-      case 'k': return OneOf({"none", "reg", "fifo", "sock", "chr", "blk", "dir"});
-      case 'd': return OneOf({"0", "1", "7", "259"});
-      case 'a': return AccessMask();
-      case 'w': return OneOf({"set", "cur", "end"});
-      case 'A': return OneOf({"0", "keep", "punch", "zero", "zero|keep", "punch-alone"});
-      case 'L': return OneOf({"0", "nofollow"});
-      case 'F': return OneOf({"0", "follow"});
-      case 'D': return OneOf({"0", "dir"});
-      case 'l': return OneOf({"sh", "ex", "un"});
-      default: return Size();
+      case 'p':
+        return Path();
+      case 's':
+        return fmt::format("{}", Below(4));
+      case 'f':
+        return OpenFlags();
+      case 'm':
+        return Mode();
+      case 'u':
+        return OneOf({"-1", "0", "10001", "10002", "10001", "10002"});
+      case 'g':
+        return OneOf({"-1", "0", "10001", "10002", "10003", "10003"});
+      case 'n':
+        return fmt::format("{}", Below(6000));
+      case 'o':
+        return Chance(40) ? fmt::format("{}", Below(5) * 4096) : fmt::format("{}", Below(20000));
+      case 'e':
+        return fmt::format("{}", Below(100000));
+      case 't':
+        return Time();
+      case 'T':
+        return Target();
+      case 'x':
+        return OneOf({"user.a", "user.b", "user.a", "user.", "trusted.a", "security.silt", "nonsense.a", "user"});
+      case 'v':
+        return OneOf({"\"\"", "one", "{two*20}", "{three*50}"});
+      case 'X':
+        return OneOf({"0", "0", "create", "replace", "create|replace"});
+      case 'r':
+        return OneOf(
+            {"0", "noreplace", "exchange", "exchange", "whiteout", "exchange|noreplace", "whiteout|noreplace", "8"});
+      case 'k':
+        return OneOf({"none", "reg", "fifo", "sock", "chr", "blk", "dir"});
+      case 'd':
+        return OneOf({"0", "1", "7", "259"});
+      case 'a':
+        return AccessMask();
+      case 'w':
+        return OneOf({"set", "cur", "end"});
+      case 'A':
+        return OneOf({"0", "keep", "punch", "zero", "zero|keep", "punch-alone"});
+      case 'L':
+        return OneOf({"0", "nofollow"});
+      case 'F':
+        return OneOf({"0", "follow"});
+      case 'D':
+        return OneOf({"0", "dir"});
+      case 'l':
+        return OneOf({"sh", "ex", "un"});
+      default:
+        return Size();
     }
   }
 

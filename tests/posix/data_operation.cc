@@ -60,19 +60,26 @@ const ActionInfo& InfoOf(DataAction action) {
 
 uint64_t* Field(DataOperation* operation, char field) {
   switch (field) {
-    case 'o': return &operation->offset;
-    case 'l': return &operation->length;
-    case 't': return &operation->target;
-    default: return &operation->seed;
+    case 'o':
+      return &operation->offset;
+    case 'l':
+      return &operation->length;
+    case 't':
+      return &operation->target;
+    default:
+      return &operation->seed;
   }
 }
 
 int WeightOf(const ActionInfo& info, const DataGeneration& how) {
   switch (info.action) {
-    case DataAction::kMapTail: return how.map_tail ? 20 : 0;
+    case DataAction::kMapTail:
+      return how.map_tail ? 20 : 0;
     case DataAction::kRemount:
-    case DataAction::kKill: return how.remounts ? 1 : 0;
-    default: return info.weight;
+    case DataAction::kKill:
+      return how.remounts ? 1 : 0;
+    default:
+      return info.weight;
   }
 }
 
@@ -107,19 +114,27 @@ class Generator {
     uint64_t limit = Below(3) == 0 ? how_.max_size : how_.max_size / 4;
     uint64_t offset = Below(limit);
     switch (Below(4)) {
-      case 0: return offset / 4096 * 4096;
-      case 1: return std::min(how_.max_size - 1, offset / 4096 * 4096 + Below(3) + 4095);
-      default: return offset;
+      case 0:
+        return offset / 4096 * 4096;
+      case 1:
+        return std::min(how_.max_size - 1, offset / 4096 * 4096 + Below(3) + 4095);
+      default:
+        return offset;
     }
   }
 
   uint64_t Length() {
     switch (Below(8)) {
-      case 0: return Below(16) + 1;
-      case 1: return 4096;
-      case 2: return 4096 * (Below(16) + 1);
-      case 3: return Below(how_.max_size / 2) + 1;
-      default: return Below(12000) + 1;
+      case 0:
+        return Below(16) + 1;
+      case 1:
+        return 4096;
+      case 2:
+        return 4096 * (Below(16) + 1);
+      case 3:
+        return Below(how_.max_size / 2) + 1;
+      default:
+        return Below(12000) + 1;
     }
   }
 
@@ -141,7 +156,8 @@ std::string Format(const DataOperation& operation) {
 std::optional<DataOperation> ParseDataOperation(std::string_view line) {
   std::string_view name = line.substr(0, line.find(' '));
   line.remove_prefix(name.size());
-  const auto* info = std::find_if(kActions.begin(), kActions.end(), [&](const ActionInfo& i) { return i.name == name; });
+  const auto* info =
+      std::find_if(kActions.begin(), kActions.end(), [&](const ActionInfo& i) { return i.name == name; });
   if (info == kActions.end()) return std::nullopt;
   DataOperation operation{.action = info->action};
   for (char field : info->fields) {

@@ -10,16 +10,16 @@
 namespace silt::posix {
 
 enum class DataAction : uint8_t {
-  kRead,        // pread
-  kVectorRead,  // preadv2 into three buffers
-  kDirectRead,  // O_DIRECT
-  kMapRead,     // of a mapping that lives as long as the descriptors
-  kNewMapRead,  // of a private mapping made for it
-  kSendRead,    // sendfile into a pipe
-  kWrite,       // pwrite
+  kRead,         // pread
+  kVectorRead,   // preadv2 into three buffers
+  kDirectRead,   // O_DIRECT
+  kMapRead,      // of a mapping that lives as long as the descriptors
+  kNewMapRead,   // of a private mapping made for it
+  kSendRead,     // sendfile into a pipe
+  kWrite,        // pwrite
   kVectorWrite,  // pwritev2 of three buffers
   kDirectWrite,
-  kSyncWrite,  // pwritev2 with RWF_DSYNC
+  kSyncWrite,      // pwritev2 with RWF_DSYNC
   kOpenSyncWrite,  // through O_SYNC
   kMapWrite,
   kMapTail,  // garbage into the page behind the end of the file: nobody may ever see it in the file

@@ -72,7 +72,8 @@ DataRunner::Wrong DataRunner::Open(bool create) {
   direct_append_ = open(O_WRONLY | O_APPEND | O_DIRECT);
   sync_ = open(O_RDWR | O_SYNC);
   if (!direct_ || !append_ || !direct_append_ || !sync_) return Failed("open of a second descriptor");
-  if (create && ::ftruncate(file_.get(), static_cast<off_t>(options_.base)) != 0) return Failed("ftruncate to the base");
+  if (create && ::ftruncate(file_.get(), static_cast<off_t>(options_.base)) != 0)
+    return Failed("ftruncate to the base");
   void* map = ::mmap(nullptr, options_.max_size, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(),
                      static_cast<off_t>(options_.base));
   if (map == MAP_FAILED) return Failed("mmap");
@@ -112,25 +113,42 @@ DataRunner::Wrong DataRunner::Do(const DataOperation& operation) {
     case DataAction::kDirectRead:
     case DataAction::kMapRead:
     case DataAction::kNewMapRead:
-    case DataAction::kSendRead: wrong = ReadBack(operation); break;
+    case DataAction::kSendRead:
+      wrong = ReadBack(operation);
+      break;
     case DataAction::kAllocate:
     case DataAction::kAllocateKeep:
     case DataAction::kPunch:
     case DataAction::kZero:
-    case DataAction::kZeroKeep: wrong = Allocate(operation); break;
-    case DataAction::kCopy: wrong = Copy(operation); break;
-    case DataAction::kMapTail: wrong = MapTail(operation); break;
+    case DataAction::kZeroKeep:
+      wrong = Allocate(operation);
+      break;
+    case DataAction::kCopy:
+      wrong = Copy(operation);
+      break;
+    case DataAction::kMapTail:
+      wrong = MapTail(operation);
+      break;
     case DataAction::kFsync:
     case DataAction::kFdatasync:
     case DataAction::kMsync:
-    case DataAction::kDropCache: wrong = Sync(operation); break;
+    case DataAction::kDropCache:
+      wrong = Sync(operation);
+      break;
     case DataAction::kSeekData:
-    case DataAction::kSeekHole: wrong = Seek(operation); break;
-    case DataAction::kVerify: wrong = Verify(); break;
+    case DataAction::kSeekHole:
+      wrong = Seek(operation);
+      break;
+    case DataAction::kVerify:
+      wrong = Verify();
+      break;
     case DataAction::kReopen:
     case DataAction::kRemount:
-    case DataAction::kKill: wrong = Again(operation); break;
-    default: wrong = Change(operation);
+    case DataAction::kKill:
+      wrong = Again(operation);
+      break;
+    default:
+      wrong = Change(operation);
   }
   return wrong ? wrong : CheckSize();
 }
@@ -286,13 +304,26 @@ DataRunner::Wrong DataRunner::Change(const DataOperation& operation) {
     case DataAction::kSpliceWrite:
       if (!SpliceFromPipe(offset, bytes)) return Failed("splice");
       break;
-    case DataAction::kDirectWrite: written = ::pwrite(direct_.get(), buffer.get(), length, at); break;
-    case DataAction::kVectorWrite: written = ::pwritev2(file_.get(), parts.data(), count, at, 0); break;
-    case DataAction::kSyncWrite: written = ::pwritev2(file_.get(), parts.data(), count, at, RWF_DSYNC); break;
-    case DataAction::kOpenSyncWrite: written = ::pwrite(sync_.get(), buffer.get(), length, at); break;
-    case DataAction::kAppend: written = ::write(append_.get(), buffer.get(), length); break;
-    case DataAction::kDirectAppend: written = ::write(direct_append_.get(), buffer.get(), length); break;
-    default: written = ::pwrite(file_.get(), buffer.get(), length, at);
+    case DataAction::kDirectWrite:
+      written = ::pwrite(direct_.get(), buffer.get(), length, at);
+      break;
+    case DataAction::kVectorWrite:
+      written = ::pwritev2(file_.get(), parts.data(), count, at, 0);
+      break;
+    case DataAction::kSyncWrite:
+      written = ::pwritev2(file_.get(), parts.data(), count, at, RWF_DSYNC);
+      break;
+    case DataAction::kOpenSyncWrite:
+      written = ::pwrite(sync_.get(), buffer.get(), length, at);
+      break;
+    case DataAction::kAppend:
+      written = ::write(append_.get(), buffer.get(), length);
+      break;
+    case DataAction::kDirectAppend:
+      written = ::write(direct_append_.get(), buffer.get(), length);
+      break;
+    default:
+      written = ::pwrite(file_.get(), buffer.get(), length, at);
   }
   if (written < 0) return Failed("write");
   if (static_cast<uint64_t>(written) != length) return fmt::format("wrote {} of {} bytes", written, length);
@@ -327,8 +358,7 @@ DataRunner::Wrong DataRunner::Copy(const DataOperation& operation) {
   auto to_at = static_cast<off_t>(options_.base + to);
   uint64_t copied = 0;
   while (true) {
-    const ssize_t done =
-        ::copy_file_range(file_.get(), &from_at, file_.get(), &to_at, operation.length - copied, 0);
+    const ssize_t done = ::copy_file_range(file_.get(), &from_at, file_.get(), &to_at, operation.length - copied, 0);
     if (overlaps) return done < 0 && errno == EINVAL ? Wrong() : "an overlapping copy was not refused with EINVAL";
     if (done < 0) return Failed("copy_file_range");
     copied += static_cast<uint64_t>(done);
@@ -348,10 +378,15 @@ DataRunner::Wrong DataRunner::MapTail(const DataOperation& operation) {
 
 DataRunner::Wrong DataRunner::Sync(const DataOperation& operation) {
   switch (operation.action) {
-    case DataAction::kFsync: return ::fsync(file_.get()) == 0 ? Wrong() : Failed("fsync");
-    case DataAction::kFdatasync: return ::fdatasync(file_.get()) == 0 ? Wrong() : Failed("fdatasync");
-    case DataAction::kMsync: return ::msync(map_, options_.max_size, MS_SYNC) == 0 ? Wrong() : Failed("msync");
-    default: ::posix_fadvise(file_.get(), 0, 0, POSIX_FADV_DONTNEED); return {};
+    case DataAction::kFsync:
+      return ::fsync(file_.get()) == 0 ? Wrong() : Failed("fsync");
+    case DataAction::kFdatasync:
+      return ::fdatasync(file_.get()) == 0 ? Wrong() : Failed("fdatasync");
+    case DataAction::kMsync:
+      return ::msync(map_, options_.max_size, MS_SYNC) == 0 ? Wrong() : Failed("msync");
+    default:
+      ::posix_fadvise(file_.get(), 0, 0, POSIX_FADV_DONTNEED);
+      return {};
   }
 }
 

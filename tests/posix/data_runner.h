@@ -19,8 +19,8 @@ struct DataRunOptions {
   uint64_t base = 0;
   // O_DIRECT is done at multiples of it.
   uint64_t direct_alignment = 1;
-  // The kernel's writeback cache is on: until fsync the daemon has not seen what was written, so that a kill loses it and
-  // SEEK_DATA does not find it.
+  // The kernel's writeback cache is on: until fsync the daemon has not seen what was written, so that a kill loses it
+  // and SEEK_DATA does not find it.
   bool writeback = false;
   bool controlled = false;  // without a controller, remounts and kills are left out
 };

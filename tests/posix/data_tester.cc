@@ -1,4 +1,5 @@
-// Random operations on one file, compared byte for byte with a model. tests/posix/README.md says how to run it on a mount.
+// Random operations on one file, compared byte for byte with a model. tests/posix/README.md says how to run it on a
+// mount.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -45,7 +46,8 @@ void Report(const Arguments& arguments, Operations operations, const DataFailure
   fmt::print("FAILED at operation {}: {}\n", failure.index, failure.what);
   if (failure.index < operations.size()) operations.resize(failure.index + 1);
   if (!arguments.keep_long) {
-    operations = Shrink<DataOperation>(operations, [&](const Operations& list) { return runner.Run(list).has_value(); });
+    operations =
+        Shrink<DataOperation>(operations, [&](const Operations& list) { return runner.Run(list).has_value(); });
   }
   auto again = runner.Run(operations);
   std::ofstream file(arguments.failure);
@@ -89,7 +91,8 @@ int main(int argc, char** argv) {
   silt::posix::Arguments arguments;
   CLI::App app("Random operations on one file, compared byte for byte with a model. Exit code 1: something differs.");
   app.add_option("file", arguments.run.path, "the file to work on; it is replaced")->required();
-  app.add_option("--seed", arguments.generation.seed, "of the first round; the next has the next")->capture_default_str();
+  app.add_option("--seed", arguments.generation.seed, "of the first round; the next has the next")
+      ->capture_default_str();
   app.add_option("--rounds", arguments.rounds, "each on a new file")->capture_default_str();
   app.add_option("--operations", arguments.generation.count, "in a round")->capture_default_str();
   app.add_option("--max-size", arguments.generation.max_size, "of the file, a multiple of 4096")->capture_default_str();

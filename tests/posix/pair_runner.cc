@@ -19,8 +19,8 @@ timespec Now() {
   return now;
 }
 
-// With the writeback cache the kernel itself sets the times of files on FUSE, by a clock that moves with the scheduler's
-// ticks: a change shows only in the next one.
+// With the writeback cache the kernel itself sets the times of files on FUSE, by a clock that moves with the
+// scheduler's ticks: a change shows only in the next one.
 void AwaitTick() {
   auto coarse = [] {
     timespec now{};

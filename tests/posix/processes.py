@@ -404,8 +404,10 @@ def call_cross_renames(d):
                     for kind in ("x", "f"):
                         try:
                             os.rename(f"{d}/{source}/{kind}-{name}", f"{d}/{target}/{kind}-{name}")
-                        except FileNotFoundError:
-                            pass
+                        except OSError as error:
+                            # EINVAL: meanwhile the target lies within what was to be moved.
+                            if error.errno not in (errno.ENOENT, errno.EINVAL, errno.ENOTEMPTY):
+                                raise
                 try:
                     renameat2(f"{d}/{source}", f"{d}/{target}", RENAME_EXCHANGE)
                     os.rename(f"{d}/{source}", f"{d}/{target}/x-a/inside")

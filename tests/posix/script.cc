@@ -55,7 +55,9 @@ tl::expected<std::vector<ScriptCase>, std::string> ReadScript(const std::string&
     ++number;
     const std::string text = Trim(line);
     if (text.empty()) continue;
-    auto wrong = [&] { return tl::unexpected(fmt::format("{}:{}: neither a call nor a case: {}", path, number, text)); };
+    auto wrong = [&] {
+      return tl::unexpected(fmt::format("{}:{}: neither a call nor a case: {}", path, number, text));
+    };
     if (text.starts_with("case ")) {
       auto head = ParseHead(text);
       if (!head) return wrong();

@@ -1,4 +1,5 @@
-// Files of written cases: "case NAME [needs FEATURE] [without blocks]", then its calls, indented, one a line (call.h). # begins a comment.
+// Files of written cases: "case NAME [needs FEATURE] [without blocks]", then its calls, indented, one a line (call.h).
+// # begins a comment.
 #pragma once
 
 #include <string>

@@ -33,23 +33,24 @@ using Arguments = std::span<const std::string>;
 using Flags = std::map<std::string_view, long>;
 
 const Flags kOpenFlags = {
-    {"rdonly", O_RDONLY},       {"wronly", O_WRONLY},     {"rdwr", O_RDWR},         {"creat", O_CREAT},
-    {"excl", O_EXCL},           {"trunc", O_TRUNC},       {"append", O_APPEND},     {"directory", O_DIRECTORY},
-    {"nofollow", O_NOFOLLOW},   {"noatime", O_NOATIME},   {"path", O_PATH},         {"tmpfile", O_TMPFILE},
-    {"nonblock", O_NONBLOCK},   {"sync", O_SYNC},         {"dsync", O_DSYNC},       {"direct", O_DIRECT}};
+    {"rdonly", O_RDONLY},     {"wronly", O_WRONLY},   {"rdwr", O_RDWR},     {"creat", O_CREAT},
+    {"excl", O_EXCL},         {"trunc", O_TRUNC},     {"append", O_APPEND}, {"directory", O_DIRECTORY},
+    {"nofollow", O_NOFOLLOW}, {"noatime", O_NOATIME}, {"path", O_PATH},     {"tmpfile", O_TMPFILE},
+    {"nonblock", O_NONBLOCK}, {"sync", O_SYNC},       {"dsync", O_DSYNC},   {"direct", O_DIRECT}};
 const Flags kRenameFlags = {
     {"noreplace", RENAME_NOREPLACE}, {"exchange", RENAME_EXCHANGE}, {"whiteout", RENAME_WHITEOUT}};
 const Flags kAllocateModes = {{"keep", FALLOC_FL_KEEP_SIZE},
                               {"punch", FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE},
                               {"punch-alone", FALLOC_FL_PUNCH_HOLE},
                               {"zero", FALLOC_FL_ZERO_RANGE}};
-const Flags kAtFlags = {{"nofollow", AT_SYMLINK_NOFOLLOW}, {"eaccess", AT_EACCESS}, {"dir", AT_REMOVEDIR},
-                        {"follow", AT_SYMLINK_FOLLOW}};
+const Flags kAtFlags = {
+    {"nofollow", AT_SYMLINK_NOFOLLOW}, {"eaccess", AT_EACCESS}, {"dir", AT_REMOVEDIR}, {"follow", AT_SYMLINK_FOLLOW}};
 const Flags kXattrFlags = {{"create", XATTR_CREATE}, {"replace", XATTR_REPLACE}};
 const Flags kAccessModes = {{"f", F_OK}, {"r", R_OK}, {"w", W_OK}, {"x", X_OK}};
-const Flags kWhences = {{"set", SEEK_SET}, {"cur", SEEK_CUR}, {"end", SEEK_END}, {"data", SEEK_DATA}, {"hole", SEEK_HOLE}};
-const Flags kTypes = {{"none", 0},        {"reg", S_IFREG}, {"fifo", S_IFIFO}, {"sock", S_IFSOCK},
-                      {"chr", S_IFCHR},   {"blk", S_IFBLK}, {"dir", S_IFDIR},  {"lnk", S_IFLNK}};
+const Flags kWhences = {
+    {"set", SEEK_SET}, {"cur", SEEK_CUR}, {"end", SEEK_END}, {"data", SEEK_DATA}, {"hole", SEEK_HOLE}};
+const Flags kTypes = {{"none", 0},      {"reg", S_IFREG}, {"fifo", S_IFIFO}, {"sock", S_IFSOCK},
+                      {"chr", S_IFCHR}, {"blk", S_IFBLK}, {"dir", S_IFDIR},  {"lnk", S_IFLNK}};
 const Flags kLocks = {{"sh", LOCK_SH | LOCK_NB}, {"ex", LOCK_EX | LOCK_NB}, {"un", LOCK_UN}};
 
 // Names joined by '|', or a number as strtol reads it.
@@ -167,8 +168,8 @@ Outcome CloseSlot(const Calls& c) {
 
 Outcome ReadSlot(const Calls& c) {
   std::string bytes(static_cast<size_t>(c.Value(1)), '\0');
-  const ssize_t result = c.Has(2) ? ::pread(c.Fd(0), bytes.data(), bytes.size(), c.Value(2))
-                                  : ::read(c.Fd(0), bytes.data(), bytes.size());
+  const ssize_t result =
+      c.Has(2) ? ::pread(c.Fd(0), bytes.data(), bytes.size(), c.Value(2)) : ::read(c.Fd(0), bytes.data(), bytes.size());
   return WithBytes(std::move(bytes), result);
 }
 
@@ -332,15 +333,15 @@ const std::map<std::string_view, CallInfo> kCalls = {
     {"lseek", {3, 3, &Seek}},  // SLOT OFFSET WHENCE
     {"ftruncate", {2, 2, [](const Calls& c) { return Done(::ftruncate(c.Fd(0), c.Value(1))); }}},
     {"truncate", {2, 2, [](const Calls& c) { return Done(::truncate(c.Path(0), c.Value(1))); }}},
-    {"fallocate", {4, 4, [](const Calls& c) {
-       return Done(::fallocate(c.Fd(0), static_cast<int>(c.FlagsAt(kAllocateModes, 1)), c.Value(2), c.Value(3)));
-     }}},
+    {"fallocate",
+     {4, 4,
+      [](const Calls& c) {
+        return Done(::fallocate(c.Fd(0), static_cast<int>(c.FlagsAt(kAllocateModes, 1)), c.Value(2), c.Value(3)));
+      }}},
     {"copy", {5, 6, &Copy}},  // SLOT OFFSET SLOT OFFSET LENGTH [FLAGS]
     {"fsync", {1, 1, [](const Calls& c) { return Done(::fsync(c.Fd(0))); }}},
     {"fdatasync", {1, 1, [](const Calls& c) { return Done(::fdatasync(c.Fd(0))); }}},
-    {"flock", {2, 2, [](const Calls& c) {
-       return Done(::flock(c.Fd(0), static_cast<int>(c.FlagsAt(kLocks, 1))));
-     }}},
+    {"flock", {2, 2, [](const Calls& c) { return Done(::flock(c.Fd(0), static_cast<int>(c.FlagsAt(kLocks, 1)))); }}},
 
     {"stat", {1, 1, [](const Calls& c) { return StatPath(c, 0); }}},
     {"lstat", {1, 1, [](const Calls& c) { return StatPath(c, AT_SYMLINK_NOFOLLOW); }}},
@@ -354,9 +355,8 @@ const std::map<std::string_view, CallInfo> kCalls = {
     {"fchown", {3, 3, [](const Calls& c) { return Done(::fchown(c.Fd(0), c.Id(1), c.Id(2))); }}},
     {"utimens", {3, 4, &Utimens}},  // PATH ATIME MTIME [nofollow]
     {"futimens", {3, 3, &UtimensSlot}},
-    {"access", {2, 2, [](const Calls& c) {
-       return Done(::access(c.Path(0), static_cast<int>(c.FlagsAt(kAccessModes, 1))));
-     }}},
+    {"access",
+     {2, 2, [](const Calls& c) { return Done(::access(c.Path(0), static_cast<int>(c.FlagsAt(kAccessModes, 1)))); }}},
     {"faccessat2", {2, 3, &FaccessAt2}},
 
     {"getxattr", {2, 3, [](const Calls& c) { return GetXattr(c, true); }}},
@@ -371,16 +371,16 @@ const std::map<std::string_view, CallInfo> kCalls = {
     {"mkdirat", {3, 3, [](const Calls& c) { return Done(::mkdirat(c.Fd(0), c.Path(1), c.ModeAt(2))); }}},
     {"rmdir", {1, 1, [](const Calls& c) { return Done(::rmdir(c.Path(0))); }}},
     {"unlink", {1, 1, [](const Calls& c) { return Done(::unlink(c.Path(0))); }}},
-    {"unlinkat", {2, 3, [](const Calls& c) {
-       return Done(::unlinkat(c.Fd(0), c.Path(1), static_cast<int>(c.FlagsAt(kAtFlags, 2))));
-     }}},
+    {"unlinkat",
+     {2, 3,
+      [](const Calls& c) { return Done(::unlinkat(c.Fd(0), c.Path(1), static_cast<int>(c.FlagsAt(kAtFlags, 2)))); }}},
     {"link", {2, 2, [](const Calls& c) { return Done(::link(c.Path(0), c.Path(1))); }}},
-    {"linkat", {2, 3, [](const Calls& c) {
-       return Done(::linkat(AT_FDCWD, c.Path(0), AT_FDCWD, c.Path(1), static_cast<int>(c.FlagsAt(kAtFlags, 2))));
-     }}},
-    {"flink", {2, 2, [](const Calls& c) {
-       return Done(::linkat(c.Fd(0), "", AT_FDCWD, c.Path(1), AT_EMPTY_PATH));
-     }}},
+    {"linkat",
+     {2, 3,
+      [](const Calls& c) {
+        return Done(::linkat(AT_FDCWD, c.Path(0), AT_FDCWD, c.Path(1), static_cast<int>(c.FlagsAt(kAtFlags, 2))));
+      }}},
+    {"flink", {2, 2, [](const Calls& c) { return Done(::linkat(c.Fd(0), "", AT_FDCWD, c.Path(1), AT_EMPTY_PATH)); }}},
     {"symlink", {2, 2, [](const Calls& c) { return Done(::symlink(c.Path(0), c.Path(1))); }}},
     {"readlink", {1, 2, &ReadLink}},
     {"rename", {2, 2, [](const Calls& c) { return Done(::rename(c.Path(0), c.Path(1))); }}},
@@ -392,10 +392,12 @@ const std::map<std::string_view, CallInfo> kCalls = {
     {"chdir", {1, 1, &ChangeDirectory}},
     {"getcwd", {0, 0, &WorkingDirectory}},
     // Of the whole process: both sides set the same.
-    {"umask", {1, 1, [](const Calls& c) {
-       ::umask(c.ModeAt(0));
-       return Outcome{};
-     }}},
+    {"umask",
+     {1, 1,
+      [](const Calls& c) {
+        ::umask(c.ModeAt(0));
+        return Outcome{};
+      }}},
 };
 
 // The real and effective ids, by which permissions are checked and which new inodes get; the saved one leads back.
@@ -432,7 +434,8 @@ int RealWorkingDirectory() {
 }
 
 void ChangeRoot(int root, int directory) {
-  if (::fchdir(root) != 0 || ::chroot(".") != 0 || ::fchdir(directory) != 0) ::abort();  // nothing here is safe to go on
+  if (::fchdir(root) != 0 || ::chroot(".") != 0 || ::fchdir(directory) != 0)
+    ::abort();  // nothing here is safe to go on
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// One of the two directories that calls are made on. The process is chrooted into it for each call, so that "/", ".." and
-// absolute symlinks mean the same on both.
+// One of the two directories that calls are made on. The process is chrooted into it for each call, so that "/", ".."
+// and absolute symlinks mean the same on both.
 #pragma once
 
 #include <array>

@@ -186,8 +186,8 @@ std::optional<std::string> TimesDiffer(const std::string& path, const SnapshotCh
                   .native = &(theirs.*field)};
   };
   // The kernel does not keep the times of FIFOs that are written to on FUSE (S_NOCMTIME).
-  if (S_ISFIFO(ours.st_mode) && !sets_atime && ours_before != nullptr &&
-      SameTime(ours_before->st_ctim, ours.st_ctim) && SameTime(ours_before->st_mtim, ours.st_mtim)) {
+  if (S_ISFIFO(ours.st_mode) && !sets_atime && ours_before != nullptr && SameTime(ours_before->st_ctim, ours.st_ctim) &&
+      SameTime(ours_before->st_mtim, ours.st_mtim)) {
     return std::nullopt;
   }
   if (auto d = MomentDiffers(moment("mtime", &stat::st_mtim), span)) return d;
@@ -265,8 +265,9 @@ Snapshot TakeSnapshot(const Side& side, const Snapshot* before) {
 
 std::optional<std::string> Difference(const SnapshotChange& mounted, const SnapshotChange& native, const Span& span,
                                       const CompareOptions& options) {
-  const bool same_names = std::equal(mounted.after.begin(), mounted.after.end(), native.after.begin(),
-                                     native.after.end(), [](const auto& a, const auto& b) { return a.first == b.first; });
+  const bool same_names =
+      std::equal(mounted.after.begin(), mounted.after.end(), native.after.begin(), native.after.end(),
+                 [](const auto& a, const auto& b) { return a.first == b.first; });
   if (!same_names) return fmt::format("here are {}, natively {}", Names(mounted.after), Names(native.after));
   for (const auto& [path, node] : mounted.after) {
     auto differs = NodeDiffers(node, native.after.at(path), options.blocks);

@@ -104,16 +104,24 @@ class Worker {
 
   void Step() {
     switch (Below(20)) {
-      case 0: return Append();
-      case 1: return MakeOwn();
-      case 2: return RemoveOwn();
-      case 3: return MoveOwn();
-      case 4: return CheckSomeOwn();
-      case 5: return Below(10) == 0 ? CheckListing(static_cast<int>(Below(kQuietDirectories))) : Names();
+      case 0:
+        return Append();
+      case 1:
+        return MakeOwn();
+      case 2:
+        return RemoveOwn();
+      case 3:
+        return MoveOwn();
+      case 4:
+        return CheckSomeOwn();
+      case 5:
+        return Below(10) == 0 ? CheckListing(static_cast<int>(Below(kQuietDirectories))) : Names();
       case 6:
       case 7:
-      case 8: return Contents();
-      default: return Names();
+      case 8:
+        return Contents();
+      default:
+        return Names();
     }
   }
 
@@ -125,19 +133,30 @@ class Worker {
     const char* o = other.c_str();
     switch (Below(14)) {
       case 0:
-      case 1: return Expect(::mkdir(p, 0755), "mkdir", path);
-      case 2: return Expect(::rmdir(p), "rmdir", path);
-      case 3: return Expect(::unlink(p), "unlink", path);
-      case 4: return Expect(::link(p, o), "link", other);
-      case 5: return Expect(::symlink("../a", p), "symlink", path);
+      case 1:
+        return Expect(::mkdir(p, 0755), "mkdir", path);
+      case 2:
+        return Expect(::rmdir(p), "rmdir", path);
+      case 3:
+        return Expect(::unlink(p), "unlink", path);
+      case 4:
+        return Expect(::link(p, o), "link", other);
+      case 5:
+        return Expect(::symlink("../a", p), "symlink", path);
       case 6:
       case 7:
-      case 8: return Expect(::rename(p, o), "rename", other);
-      case 9: return Expect(::syscall(SYS_renameat2, AT_FDCWD, p, AT_FDCWD, o, Below(3)), "renameat2", other);
-      case 10: return Expect(::mkfifo(p, 0644), "mkfifo", path);
-      case 11: return Expect(::chmod(p, Below(2) == 0 ? 0755 : 0777), "chmod", path);
-      case 12: return Expect(::lsetxattr(p, "trusted.stress", "x", 1, 0), "setxattr", path);
-      default: ListNames(path);
+      case 8:
+        return Expect(::rename(p, o), "rename", other);
+      case 9:
+        return Expect(::syscall(SYS_renameat2, AT_FDCWD, p, AT_FDCWD, o, Below(3)), "renameat2", other);
+      case 10:
+        return Expect(::mkfifo(p, 0644), "mkfifo", path);
+      case 11:
+        return Expect(::chmod(p, Below(2) == 0 ? 0755 : 0777), "chmod", path);
+      case 12:
+        return Expect(::lsetxattr(p, "trusted.stress", "x", 1, 0), "setxattr", path);
+      default:
+        ListNames(path);
     }
   }
 
@@ -150,13 +169,21 @@ class Worker {
     const std::string bytes = DataBytes(random_(), Below(20000) + 1);
     const auto at = static_cast<off_t>(Below(60000));
     switch (Below(8)) {
-      case 0: return Expect(::ftruncate(fd.get(), at), "ftruncate", path);
-      case 1: return Expect(::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 9000), "punch", path);
-      case 2: return Expect(Below(20) == 0 ? ::fsync(fd.get()) : 0, "fsync", path);
-      case 3: return WriteUnlinked(path, fd.get(), bytes);
-      case 4: return WriteMapped(path, fd.get());
-      case 5: ReadAll(fd.get()); return;
-      default: return Expect(::pwrite(fd.get(), bytes.data(), bytes.size(), at), "pwrite", path);
+      case 0:
+        return Expect(::ftruncate(fd.get(), at), "ftruncate", path);
+      case 1:
+        return Expect(::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, 9000), "punch", path);
+      case 2:
+        return Expect(Below(20) == 0 ? ::fsync(fd.get()) : 0, "fsync", path);
+      case 3:
+        return WriteUnlinked(path, fd.get(), bytes);
+      case 4:
+        return WriteMapped(path, fd.get());
+      case 5:
+        ReadAll(fd.get());
+        return;
+      default:
+        return Expect(::pwrite(fd.get(), bytes.data(), bytes.size(), at), "pwrite", path);
     }
   }
 
@@ -289,7 +316,8 @@ class TreeCheck {
   bool Run(const std::string& root) {
     Visit(root);
     for (const auto& [ino, file] : files_) {
-      if (file.names != file.nlink) Wrong(fmt::format("{} has {} links and {} names", file.path, file.nlink, file.names));
+      if (file.names != file.nlink)
+        Wrong(fmt::format("{} has {} links and {} names", file.path, file.nlink, file.names));
     }
     return good_;
   }
@@ -396,7 +424,8 @@ int Run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   silt::posix::Arguments arguments;
-  CLI::App app("Random operations of several processes in one tree, then its invariants. Exit code 1: something is wrong.");
+  CLI::App app(
+      "Random operations of several processes in one tree, then its invariants. Exit code 1: something is wrong.");
   app.add_option("directory", arguments.directory, "an empty directory")->required();
   app.add_option("--processes", arguments.processes)->capture_default_str();
   app.add_option("--seconds", arguments.seconds)->capture_default_str();

@@ -91,8 +91,12 @@ int RunReplay(const Arguments& arguments) {
   }
   PairRunner runner(arguments.pair);
   auto failure = runner.Run(*calls);
-  if (failure) Report(arguments, std::move(*calls), *failure);
-  return failure ? 1 : 0;
+  if (!failure) {
+    fmt::print("{} calls, nothing differs\n", calls->size());
+    return 0;
+  }
+  Report(arguments, std::move(*calls), *failure);
+  return 1;
 }
 
 int RunRandom(Arguments arguments) {
@@ -127,10 +131,12 @@ int Run(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   silt::posix::Arguments arguments;
-  CLI::App app("The same system calls on a mount and on a native directory. Exit code 1: something differs. Needs root.");
+  CLI::App app(
+      "The same system calls on a mount and on a native directory. Exit code 1: something differs. Needs root.");
   app.add_option("mounted", arguments.pair.mounted, "a directory of the mount")->required();
   app.add_option("native", arguments.pair.native, "a directory of the host's filesystem")->required();
-  app.add_option("--seed", arguments.generation.seed, "of the first round; the next has the next")->capture_default_str();
+  app.add_option("--seed", arguments.generation.seed, "of the first round; the next has the next")
+      ->capture_default_str();
   app.add_option("--rounds", arguments.rounds, "each in new directories")->capture_default_str();
   app.add_option("--seconds", arguments.seconds, "rounds for so long instead");
   app.add_option("--calls", arguments.generation.count, "in a round")->capture_default_str();
