@@ -59,7 +59,7 @@ Outcome Store::PunchHole(LockedInode* locked, uint64_t offset, uint64_t length) 
   InodeRecord record = locked->record();
   lsm::WriteBatch batch;
   if (auto punched = data_.Punch(locked->ino(), &record, offset, length, &batch); !punched) return punched;
-  if (auto changed = ContentChanged(locked->ino(), &record, false, &batch); !changed) return changed;
+  if (auto changed = ContentChanged(locked->ino(), &record, ClearSetId::kNo, &batch); !changed) return changed;
   return CommitRecord(locked, std::move(record), &batch);
 }
 
@@ -92,7 +92,7 @@ Outcome Store::AllocateRange(LockedInode* locked, bool keep_size, bool zero, uin
     if (!allocated) return allocated;
     if (!keep_size) record.size = std::max(record.size, std::min(end, stop * bs));
     if (!beyond_before && data_.BlocksFor(record.size) >= stop) record.flags &= ~schema::kBlocksBeyondEnd;
-    if (auto changed = ContentChanged(ino, &record, false, &batch); !changed) return changed;
+    if (auto changed = ContentChanged(ino, &record, ClearSetId::kNo, &batch); !changed) return changed;
     const uint64_t added = record.blocks - locked->record().blocks;
     if (auto committed = CommitRecord(locked, std::move(record), &batch); !committed) return committed;
     held.GiveBack(PromisedBytes(added));  // from here on the record stands for it

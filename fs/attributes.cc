@@ -43,11 +43,10 @@ Result<std::string> Store::ReadSymlink(InodeNumber ino) {
   return locked->record().target;
 }
 
-// As setattr_copy and should_remove_suid in Linux: sgid without group execution marks mandatory locking, and stays.
-void Store::ClearSuidSgid(InodeRecord* record) {
-  if (record->IsDirectory()) return;
+void Store::ClearSetIdBits(InodeRecord* record, ClearSetId clear) {
+  if (record->IsDirectory() || clear == ClearSetId::kNo) return;
   record->mode &= ~static_cast<uint32_t>(S_ISUID);
-  if (record->mode & S_IXGRP) record->mode &= ~static_cast<uint32_t>(S_ISGID);
+  if ((record->mode & S_IXGRP) || clear == ClearSetId::kSuidAndSgid) record->mode &= ~static_cast<uint32_t>(S_ISGID);
 }
 
 Outcome Store::DropCapabilities(InodeNumber ino, const InodeRecord& record, lsm::WriteBatch* batch) {
@@ -60,9 +59,9 @@ Outcome Store::DropCapabilities(InodeNumber ino, const InodeRecord& record, lsm:
   return {};
 }
 
-Outcome Store::ContentChanged(InodeNumber ino, InodeRecord* record, bool clear_suid_sgid, lsm::WriteBatch* batch) {
+Outcome Store::ContentChanged(InodeNumber ino, InodeRecord* record, ClearSetId clear, lsm::WriteBatch* batch) {
   record->mtime = record->ctime = Now();
-  if (clear_suid_sgid) ClearSuidSgid(record);
+  ClearSetIdBits(record, clear);
   return DropCapabilities(ino, *record, batch);
 }
 
@@ -96,9 +95,9 @@ Result<Attributes> Store::SetAttributes(InodeNumber ino, const AttributeChange& 
     }
     auto truncated = data_.Truncate(ino, &record, *change.size, &batch);
     if (!truncated) return tl::unexpected(truncated.error());
-    if (auto changed = ContentChanged(ino, &record, false, &batch); !changed) return tl::unexpected(changed.error());
+    if (auto changed = ContentChanged(ino, &record, ClearSetId::kNo, &batch); !changed) return tl::unexpected(changed.error());
   }
-  if (change.clear_suid_sgid) ClearSuidSgid(&record);
+  ClearSetIdBits(&record, change.clear_set_id);
   if (change.mode) record.mode = (record.mode & S_IFMT) | (*change.mode & 07777u);
   if (change.uid || change.gid) {
     if (auto dropped = DropCapabilities(ino, record, &batch); !dropped) return tl::unexpected(dropped.error());

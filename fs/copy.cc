@@ -76,7 +76,7 @@ Result<size_t> Store::CopyChunk(InodeNumber from, uint64_t from_offset, InodeNum
     }
     if (auto may = MayWrite(length, locks[to].record(), record); !may) return tl::unexpected(may.error());
   }
-  if (auto changed = ContentChanged(to, &record, false, &batch); !changed) return tl::unexpected(changed.error());
+  if (auto changed = ContentChanged(to, &record, ClearSetId::kNo, &batch); !changed) return tl::unexpected(changed.error());
   auto committed = CommitRecord(&locks[to], std::move(record), &batch);
   if (!committed) return tl::unexpected(committed.error());
   return length;

@@ -24,7 +24,7 @@ Result<size_t> Store::Write(InodeNumber ino, uint64_t offset, std::span<const ch
   auto written = data_.Write(ino, &record, offset, {data.data(), data.size()}, &batch);
   if (!written) return tl::unexpected(written.error());
   if (auto may = MayWrite(data.size(), locked->record(), record); !may) return tl::unexpected(may.error());
-  if (auto changed = ContentChanged(ino, &record, flags.clear_suid_sgid, &batch); !changed) {
+  if (auto changed = ContentChanged(ino, &record, flags.clear_set_id, &batch); !changed) {
     return tl::unexpected(changed.error());
   }
   lsm::SequenceNumber sequence = 0;

@@ -56,6 +56,14 @@ struct Caller {
   uint32_t umask = 0;
 };
 
+// The set-id bits that a change takes away, where the kernel leaves that to the filesystem (KILLPRIV_V2). As
+// setattr_should_drop_suidgid in Linux.
+enum class ClearSetId : uint8_t {
+  kNo,
+  kSuidAndExecutableSgid,  // sgid without group execution, which once marked mandatory locking, stays
+  kSuidAndSgid,            // it goes too: the caller is not in the file's group
+};
+
 // What SetAttributes changes; absent fields stay. A change always updates ctime (or sets it to `ctime`).
 struct AttributeChange {
   std::optional<uint32_t> mode;  // permission bits only
@@ -63,7 +71,7 @@ struct AttributeChange {
   std::optional<uint64_t> size;
   std::optional<Time> atime, mtime, ctime;
   bool atime_now = false, mtime_now = false;
-  bool clear_suid_sgid = false;  // the kernel asks for it where it does not do so itself (KILLPRIV_V2)
+  ClearSetId clear_set_id = ClearSetId::kNo;
 };
 
 struct DirectoryEntry {
@@ -163,9 +171,9 @@ class Filesystem {
 
   // Appends up to `size` bytes at `offset` to *out; fewer only at the end of the file.
   virtual Outcome Read(InodeNumber ino, uint64_t offset, size_t size, std::string* out) = 0;
-  // All or nothing. clear_suid_sgid as in AttributeChange. `sync`: durable on return (O_SYNC, O_DSYNC).
+  // All or nothing. clear_set_id as in AttributeChange. `sync`: durable on return (O_SYNC, O_DSYNC).
   struct WriteFlags {
-    bool clear_suid_sgid = false;
+    ClearSetId clear_set_id = ClearSetId::kNo;
     bool sync = false;
   };
   virtual Result<size_t> Write(InodeNumber ino, uint64_t offset, std::span<const char> data, const WriteFlags& flags) = 0;

@@ -133,8 +133,8 @@ class Store final : public Filesystem {
   void PromisesChanged(uint64_t before, uint64_t after);
   void LoadPromises();  // of earlier mounts
   // What every change of a regular file's content does: mtime, ctime, file capabilities, suid and sgid if asked.
-  Outcome ContentChanged(InodeNumber ino, schema::InodeRecord* record, bool clear_suid_sgid, lsm::WriteBatch* batch);
-  static void ClearSuidSgid(schema::InodeRecord* record);
+  Outcome ContentChanged(InodeNumber ino, schema::InodeRecord* record, ClearSetId clear, lsm::WriteBatch* batch);
+  static void ClearSetIdBits(schema::InodeRecord* record, ClearSetId clear);
   Outcome DropCapabilities(InodeNumber ino, const schema::InodeRecord& record, lsm::WriteBatch* batch);
 
   // ---- xattrs (xattr.cc) and ACLs (acl_xattr.cc) ----

@@ -30,7 +30,6 @@ fs::AttributeChange ToChange(const struct stat& attributes, int valid) {
   if ((valid & FUSE_SET_ATTR_MTIME) && !change.mtime_now) change.mtime = FromTimespec(attributes.st_mtim);
   // Sent with the writeback cache, where the kernel keeps the times of regular files.
   if (valid & FUSE_SET_ATTR_CTIME) change.ctime = FromTimespec(attributes.st_ctim);
-  change.clear_suid_sgid = valid & (FUSE_SET_ATTR_KILL_SUID | FUSE_SET_ATTR_KILL_SGID);
   return change;
 }
 
@@ -54,11 +53,13 @@ CallingThread ThreadOf(fuse_req_t request) {
   return CallingThread(fuse_req_ctx(request)->pid);
 }
 
-// A change of nothing: the kernel's word, before fallocate(2), copy_file_range(2) and the like, that the file loses
-// what made it privileged (file_remove_privs in Linux, with KILLPRIV_V2). It does not say what: file capabilities,
-// which it has removed by now, or suid and sgid too, for callers that may not leave them standing.
-bool RemovesSuidSgid(fuse_req_t request, int valid) {
-  return valid == 0 && !ThreadOf(request).HasCapability(CAP_FSETID);
+// A change of nothing is either chown(2) that leaves both owners as they are, which clears suid and sgid whoever calls; or,
+// with KILLPRIV_V2, the kernel's word before fallocate(2), copy_file_range(2) and the like that the file loses what made it
+// privileged (file_remove_privs in Linux). The latter comes from callers who may leave the bits standing only for files that
+// had capabilities too: theirs go as well, since nothing tells the two apart. With the writeback cache a ctime comes along.
+bool RemovesSetId(int valid) {
+  if ((valid & ~FUSE_SET_ATTR_CTIME) == 0) return true;
+  return (valid & (FUSE_SET_ATTR_KILL_SUID | FUSE_SET_ATTR_KILL_SGID)) != 0;
 }
 
 // As Linux's posix_acl_update_mode. The kernel tells by a flag of the request, which libfuse keeps to itself.
@@ -68,6 +69,15 @@ bool MustClearSgid(fuse_req_t request, fs::Filesystem& filesystem, fuse_ino_t in
   CallingThread caller = ThreadOf(request);
   return !caller.InGroup(attributes->gid) && !caller.HasCapability(CAP_FSETID);
 }
+
+}  // namespace
+
+fs::ClearSetId SetIdToClear(fuse_req_t request, fs::Filesystem& filesystem, fuse_ino_t ino) {
+  return MustClearSgid(request, filesystem, ino) ? fs::ClearSetId::kSuidAndSgid
+                                                 : fs::ClearSetId::kSuidAndExecutableSgid;
+}
+
+namespace {
 
 // What listxattr(2) shows to whom: trusted.* is for administrators, as on other filesystems.
 void HideXattrs(fuse_req_t request, std::vector<std::string>* names) {
@@ -86,8 +96,9 @@ void Getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*info*/) {
 
 void Setattr(fuse_req_t request, fuse_ino_t ino, struct stat* attributes, int valid, fuse_file_info* /*info*/) {
   fs::AttributeChange change = ToChange(*attributes, valid);
-  change.clear_suid_sgid = change.clear_suid_sgid || RemovesSuidSgid(request, valid);
-  ReplyAttributes(request, Begin(request, Request::kSetattr).SetAttributes(ino, change));
+  fs::Filesystem& filesystem = Begin(request, Request::kSetattr);
+  if (RemovesSetId(valid)) change.clear_set_id = SetIdToClear(request, filesystem, ino);
+  ReplyAttributes(request, filesystem.SetAttributes(ino, change));
 }
 
 // ENOSYS: the kernel checks permissions (default_permissions).

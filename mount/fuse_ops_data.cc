@@ -42,10 +42,10 @@ void Read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_fi
 }
 
 void Write(fuse_req_t request, fuse_ino_t ino, const char* data, size_t size, off_t offset, fuse_file_info* info) {
-  fs::Filesystem::WriteFlags flags{.clear_suid_sgid = RawRequest::Current()->WriteKillsSuidSgid(),
-                                   .sync = (info->flags & (O_SYNC | O_DSYNC)) != 0};
-  fs::Result<size_t> written =
-      Begin(request, Request::kWrite).Write(ino, static_cast<uint64_t>(offset), {data, size}, flags);
+  fs::Filesystem& filesystem = Begin(request, Request::kWrite);
+  fs::Filesystem::WriteFlags flags{.sync = (info->flags & (O_SYNC | O_DSYNC)) != 0};
+  if (RawRequest::Current()->WriteKillsSuidSgid()) flags.clear_set_id = SetIdToClear(request, filesystem, ino);
+  fs::Result<size_t> written = filesystem.Write(ino, static_cast<uint64_t>(offset), {data, size}, flags);
   if (written) {
     fuse_reply_write(request, *written);
   } else {

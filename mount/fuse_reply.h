@@ -72,6 +72,8 @@ void CopyFileRange(fuse_req_t request, fuse_ino_t from, off_t from_offset, fuse_
                    off_t to_offset, fuse_file_info* to_info, size_t length, int flags);
 
 // fuse_ops_attributes.cc
+// For a request that takes set-id bits away: which, by the caller's groups.
+fs::ClearSetId SetIdToClear(fuse_req_t request, fs::Filesystem& filesystem, fuse_ino_t ino);
 void Getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info);
 void Setattr(fuse_req_t request, fuse_ino_t ino, struct stat* attributes, int valid, fuse_file_info* info);
 void Access(fuse_req_t request, fuse_ino_t ino, int mask);

@@ -87,10 +87,10 @@ TEST_P(FileDataTest, SetuidAndCapabilitiesGoWithWrites) {
   change.mode = 06755;
   ASSERT_TRUE(fs->SetAttributes(file, change));
   ASSERT_TRUE(fs->SetXattr(file, "security.capability", "cap", 0));
-  ASSERT_TRUE(fs->Write(file, 0, std::string_view("x"), {.clear_suid_sgid = false, .sync = true}));
+  ASSERT_TRUE(fs->Write(file, 0, std::string_view("x"), {.clear_set_id = ClearSetId::kNo, .sync = true}));
   EXPECT_EQ(fs.Stat(file).mode & 07777, 06755u);
   EXPECT_EQ(ErrorOf(fs->GetXattr(file, "security.capability")), ENODATA);
-  ASSERT_TRUE(fs->Write(file, 0, std::string_view("x"), {.clear_suid_sgid = true, .sync = false}));
+  ASSERT_TRUE(fs->Write(file, 0, std::string_view("x"), {.clear_set_id = ClearSetId::kSuidAndExecutableSgid, .sync = false}));
   EXPECT_EQ(fs.Stat(file).mode & 07777, 0755u);
 }
 

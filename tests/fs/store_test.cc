@@ -48,8 +48,10 @@ TEST_P(StoreTest, ChownDropsSetuidWhenAsked) {
   ASSERT_TRUE(fs->SetAttributes(file, change));
   AttributeChange chown;
   chown.uid = 3;
-  chown.clear_suid_sgid = true;
+  chown.clear_set_id = ClearSetId::kSuidAndExecutableSgid;
   EXPECT_EQ(fs->SetAttributes(file, chown)->mode & 07777, 02644u);  // sgid without x is no sgid program
+  chown.clear_set_id = ClearSetId::kSuidAndSgid;
+  EXPECT_EQ(fs->SetAttributes(file, chown)->mode & 07777, 0644u);
 }
 
 TEST_P(StoreTest, XattrsFlagsAndLimits) {

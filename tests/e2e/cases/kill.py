@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from harness import HERE_DIR, check, check_equal, say
+from harness import HERE_DIR, check, say
 from trees import check_copy
 from workload import check_after_kill
 
