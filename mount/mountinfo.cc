@@ -37,10 +37,10 @@ std::string RealPath(const std::string& path) {
   return resolved ? std::string(resolved.get()) : std::string();
 }
 
-// The answer of a mount without a daemon: ENOTCONN, but ECONNABORTED to what was asked before the connection ended. It may
-// end some time after the daemon did, while io_uring still holds it.
+// The answer of a mount without a daemon: ENOTCONN, but ECONNABORTED or (over io_uring) ECANCELED to what was asked before
+// the connection ended. It may end some time after the daemon did, while io_uring still holds it.
 bool SaysDaemonIsGone(int error) {
-  return error == ENOTCONN || error == ECONNABORTED;
+  return error == ENOTCONN || error == ECONNABORTED || error == ECANCELED;
 }
 
 }  // namespace
