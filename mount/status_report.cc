@@ -84,9 +84,11 @@ std::string StatusText(const json& status) {
                                    status.at("read_only").get<bool>() ? " (read-only)" : ""));
     line("daemon", fmt::format("pid {}, up {}", status.at("pid").get<int>(),
                                Duration(status.at("uptime_seconds").get<uint64_t>())));
-    const std::string detail = status.at("transport_detail").get<std::string>();
-    line("requests",
-         fmt::format("over {}{}{}", status.at("transport").get<std::string>(), detail.empty() ? "" : ": ", detail));
+    // A daemon that is older than this program does not say.
+    if (const std::string transport = status.value("transport", ""); !transport.empty()) {
+      const std::string detail = status.value("transport_detail", "");
+      line("requests", fmt::format("over {}{}{}", transport, detail.empty() ? "" : ": ", detail));
+    }
   } else {
     line("mounted at", "nowhere");
   }

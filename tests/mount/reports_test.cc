@@ -84,6 +84,10 @@ TEST(StatusReportTest, TextSaysWhereAndWhatIsWrong) {
   EXPECT_THAT(text, HasSubstr("/mnt (read-only)"));
   EXPECT_THAT(text, HasSubstr("pid 12, up 1 h 1 min"));
   EXPECT_THAT(text, HasSubstr("failed: disk on fire"));
+  EXPECT_THAT(text, Not(HasSubstr("requests"))) << "an older daemon, which does not say how they come";
+  status["transport"] = "/dev/fuse";
+  status["transport_detail"] = "enable this";
+  EXPECT_THAT(StatusText(status), HasSubstr("over /dev/fuse: enable this\n"));
   status["mounted"] = false;
   EXPECT_THAT(StatusText(status), HasSubstr("nowhere"));
 }
