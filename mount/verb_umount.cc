@@ -18,6 +18,17 @@ int ComplainBusy(const std::string& mountpoint) {
       fmt::format("in use; 'fuser -vm {0}' or 'lsof {0}' says by whom, --lazy detaches it all the same", mountpoint));
 }
 
+// Nobody waits for long without being told what for.
+void AwaitClose(const std::string& mountpoint, ControlClient* daemon) {
+  constexpr int kSilentSeconds = 5;
+  if (daemon->WaitForClose(kSilentSeconds)) return;
+  fmt::print(stderr,
+             "siltfs umount: {}: unmounted, but its store is not closed yet: much is being written, or another mount "
+             "namespace still has it mounted ('lsns -t mnt' lists them); waiting\n",
+             mountpoint);
+  daemon->WaitForClose();
+}
+
 }  // namespace
 
 int RunUmount(const Words& words) {
@@ -42,7 +53,7 @@ int RunUmount(const Words& words) {
   lsm::Status status = Unmount(mountpoint, lazy || dead);
   if (status.code() == lsm::StatusCode::kBusy) return ComplainBusy(mountpoint);
   if (!status.ok()) return Complain("umount", mountpoint, status.message());
-  if (daemon && !lazy) daemon->WaitForClose();
+  if (daemon && !lazy) AwaitClose(mountpoint, &*daemon);
   return kExitOk;
 }
 

@@ -83,8 +83,17 @@ newer_libfuse() {
 # Only mount/ is built again, and back.
 test_with_system_libfuse() {
   [ -e build/libfuse/prefix/complete ] || return
-  build release siltfs -DSILT_LIBFUSE=system && run_tests release -R "$libfuse_tests"
+  build release siltfs -DSILT_LIBFUSE=system && with_io_uring run_tests release -R "$libfuse_tests"
   build release siltfs -DSILT_LIBFUSE=auto
+}
+
+# With the kernel's switch on, where there is one and we may; then as it was. The tests before had it as it is.
+with_io_uring() {
+  local switch=/sys/module/fuse/parameters/enable_uring was
+  was=$(cat "$switch" 2>/dev/null)
+  [ "$was" != N ] || { echo Y >"$switch"; } 2>/dev/null
+  "$@"
+  [ "$was" != N ] || { echo N >"$switch"; } 2>/dev/null
 }
 
 packaging/deps.sh build test || exit 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 
 from harness import check, check_equal
 
@@ -58,7 +59,8 @@ def run(env):
     except OSError as error:
         check_equal(error.errno, 30, "errno on a read-only mount")
     check_equal(len(os.listdir(env.path("directory"))), 100, "files")
-    env.finish()
+    umount_says_what_it_waits_for(env)
+    env.fsck()
 
 
 def look_inside(env):
@@ -67,3 +69,17 @@ def look_inside(env):
     tables = [n for n in os.listdir(env.store) if n.endswith(".sst")]
     check(tables, f"no tables in {os.listdir(env.store)}")
     check(env.silt("debug", "table", os.path.join(env.store, tables[0])).stdout, "debug table shows nothing")
+
+
+def umount_says_what_it_waits_for(env):
+    """A copy of the mount in another mount namespace keeps the store open."""
+    holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo there; read line"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    umount = subprocess.Popen([env.siltfs, "umount", env.mnt], stderr=subprocess.PIPE, text=True)
+    said = umount.stderr.readline()
+    check(env.mnt in said and "namespace" in said, f"umount says {said!r}")
+    check_equal(umount.poll(), None, "umount's exit code while the store is open")
+    holder.communicate(b"\n")
+    check_equal(umount.wait(timeout=60), 0, "umount's exit code")
+    check_equal(env.status(env.store)["mounted"], False, "mounted")
