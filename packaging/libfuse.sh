@@ -73,7 +73,7 @@ build() {
     ninja -C "$work/build" install
 }
 
-echo "libfuse.sh: building libfuse $wanted or newer from $mirror"
+echo "libfuse.sh: building libfuse $wanted or newer from the distribution's newer source"
 fetch >"$work/log" 2>&1 || unavailable "$mirror gave no libfuse $wanted or newer ($(tail -n 1 "$work/log"))"
 rm -rf "$prefix"
 build >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; echo "libfuse.sh: building libfuse failed; its last lines are above" >&2; exit 1; }

@@ -90,6 +90,17 @@ def outcomes(directory, users):
     return found
 
 
+def expected(key, outcome):
+    """The host's outcome, but for one thing. For a file with capabilities the kernel says no more of root's write than that
+    the file loses what made it privileged, which is also what it says of chown(2) to the same owners: there the set-id bits
+    go, which root's write would leave on the host."""
+    uid, _, capability, change = key
+    error, mode, kept = outcome
+    if uid == 0 and capability and not kept and change in ("change_write", "change_fallocate", "change_copy"):
+        mode = oct(int(mode, 8) & 0o1777)
+    return error, mode, kept
+
+
 def run(env):
     users = (0, NOBODY) if os.geteuid() == 0 else (os.geteuid(),)
     native = env.scratch("native")
@@ -102,7 +113,7 @@ def run(env):
         os.makedirs(env.path("d"), exist_ok=True)
         got = outcomes(env.path("d"), users)
         for key, outcome in wanted.items():
-            check_equal(got[key], outcome, f"{key} with {options or 'the defaults'}")
+            check_equal(got[key], expected(key, outcome), f"{key} with {options or 'the defaults'}")
         say(f"{len(wanted)} combinations as on the host, with {options or 'the defaults'}")
         env.umount()
     env.fsck()
