@@ -4,8 +4,8 @@
 #   packaging/test.sh [release|asan|tsan|fuzz]...      (default: all four)
 #
 # release  the program and the benchmarks, and the tests on real mounts (label e2e) but those of minutes (label long:
-#          tests/e2e/run million memory bigfile build), with the libfuse of libfuse.sh where it can be had, and then what
-#          a libfuse decides once more with the system's; the engine's model at length, and every byte of a store damaged
+#          tests/e2e/run million memory bigfile build), with the libfuse of libfuse.sh where it can be had, and before that
+#          what a libfuse decides with the system's; the engine's model at length, and every byte of a store damaged
 # asan     every unit test, and the short tests on real mounts of names and calls, under AddressSanitizer and UBSan
 # tsan     the tests of threads (by their names), under ThreadSanitizer
 # fuzz     every decoder's fuzzer for some seconds, from the inputs in tests/fuzz/corpus
@@ -80,11 +80,10 @@ newer_libfuse() {
   [ $? -eq 1 ] && broken=1
 }
 
-# Only mount/ is built again, and back.
+# The first of two builds; the second one compiles only mount/ again.
 test_with_system_libfuse() {
   [ -e build/libfuse/prefix/complete ] || return
   build release siltfs -DSILT_LIBFUSE=system && with_io_uring run_tests release -R "$libfuse_tests"
-  build release siltfs -DSILT_LIBFUSE=auto
 }
 
 # With the kernel's switch on, where there is one and we may; then as it was. The tests before had it as it is.
@@ -101,10 +100,10 @@ for preset in "${presets[@]}"; do
   case $preset in
     release)
       newer_libfuse
+      test_with_system_libfuse
       build release siltfs data_tester tree_tester stress_tester kv_bench meta_bench lsm_db_test -DSILT_LIBFUSE=auto &&
         run_tests release -L e2e -LE long &&
-        SILT_META_SEEDS=25 run_tests release -R '^lsm/db/(MetamorphicTest|EveryByteTest)' &&
-        test_with_system_libfuse
+        SILT_META_SEEDS=25 run_tests release -R '^lsm/db/(MetamorphicTest|EveryByteTest)'
       ;;
     asan) build asan && run_tests asan -LE long -E '^e2e/(fio|full_disk|git|kill|native|sqlite|trees|user)$' ;;
     tsan) build tsan "${threaded_targets[@]}" && run_tests tsan -R "$threaded_tests" -E '(NOT_BUILT|^e2e/)' ;;
