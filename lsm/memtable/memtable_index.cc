@@ -75,7 +75,9 @@ struct MemTableIndex::Node {
   std::array<std::atomic<uint64_t>, kWidth> heads;
   std::array<std::atomic<const MemNode*>, kWidth> entries;  // in inner nodes: separators
 
-  const MemNode* entry(size_t slot) const { return entries[slot].load(std::memory_order_relaxed); }
+  // Acquire and release: a reader that a split overtakes may meet a node in a slot that its order did not mean, and looks
+  // at it before it learns of the split.
+  const MemNode* entry(size_t slot) const { return entries[slot].load(std::memory_order_acquire); }
   const MemNode* high() const {  // every key is below; null in the rightmost node. The writer's
     const Node* right = next.load(std::memory_order_relaxed);
     return right != nullptr ? right->low : nullptr;
@@ -129,7 +131,7 @@ struct MemTableIndex::Node {
 
   void Set(size_t slot, const MemNode* node, uint64_t head) {
     heads[slot].store(head, std::memory_order_relaxed);
-    entries[slot].store(node, std::memory_order_relaxed);
+    entries[slot].store(node, std::memory_order_release);
   }
   void Set(size_t slot, const MemNode* node) { Set(slot, node, HeadOf(node->key(), skip.load(std::memory_order_relaxed))); }
   void Publish(uint64_t ord) { order.store(ord, std::memory_order_release); }

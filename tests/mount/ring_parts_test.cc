@@ -36,8 +36,8 @@ TEST(RequestDurations, OneVeryLongRequestCountsAtOnceAndManyQuickOnesMakeUpForIt
 }
 
 TEST(WorkerPool, WorkThatWaitsDoesNotHoldUpOtherWork) {
-  WorkerPool pool(4);
   std::latch all(4);
+  WorkerPool pool(4);  // joins its threads before the latch goes
   for (int i = 0; i < 4; ++i) pool.Add([&] { all.arrive_and_wait(); });  // none ends before all have begun
   all.wait();
 }

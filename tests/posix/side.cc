@@ -95,11 +95,11 @@ Outcome WithNumber(long long result) {
   return result < 0 ? FromErrno() : Outcome{.error = 0, .value = fmt::format("{}", result)};
 }
 
-Outcome WithBytes(std::string bytes, ssize_t result) {
+// By reference: the call that fills the bytes is the other argument, and may be evaluated second.
+Outcome WithBytes(const std::string& bytes, ssize_t result) {
   if (result < 0) return FromErrno();
   if (bytes.empty()) return {.error = 0, .value = fmt::format("{}", result)};  // asked for the size
-  bytes.resize(static_cast<size_t>(result));
-  return {.error = 0, .value = Escape(bytes)};
+  return {.error = 0, .value = Escape(bytes.substr(0, static_cast<size_t>(result)))};
 }
 
 std::string TypeName(mode_t mode) {
@@ -170,7 +170,7 @@ Outcome ReadSlot(const Calls& c) {
   std::string bytes(static_cast<size_t>(c.Value(1)), '\0');
   const ssize_t result =
       c.Has(2) ? ::pread(c.Fd(0), bytes.data(), bytes.size(), c.Value(2)) : ::read(c.Fd(0), bytes.data(), bytes.size());
-  return WithBytes(std::move(bytes), result);
+  return WithBytes(bytes, result);
 }
 
 // write SLOT LENGTH SEED [OFFSET]
