@@ -324,7 +324,7 @@ MemTableIndex::Inner* MemTableIndex::SplitInner(const Path& path, int level, con
 // Hand over hand: the parent is looked at once more after the child's version has been read. A split changes the parent
 // before it lets go of the child, so the child's bounds at that version are those that the parent said.
 template <bool kStrict>
-MemTableIndex::Position MemTableIndex::Descend(const MemKey& key, const Node** found) const {
+MemTableIndex::Position MemTableIndex::Descend(const MemKey& key, const Node** right) const {
   for (;;) {
     const Node* node = root_.load(std::memory_order_acquire);
     uint32_t version = node->StableVersion();
@@ -351,7 +351,7 @@ MemTableIndex::Position MemTableIndex::Descend(const MemKey& key, const Node** f
     position.version_ = version;
     position.order_ = node->order.load(std::memory_order_acquire);
     position.rank_ = node->Rank<false>(position.order_, key);
-    *found = node->next.load(std::memory_order_acquire);
+    *right = node->next.load(std::memory_order_acquire);
     int at = position.rank_ - (kStrict ? 1 : 0);
     bool inside = at >= 0 && at < CountOf(position.order_);
     const MemNode* entry = inside ? node->entry(SlotAt(position.order_, at)) : nullptr;

@@ -70,14 +70,15 @@ class MemTableIndex {
   Finger& FingerFor(const MemKey& key);
   Node* FingerLeaf(const Finger& finger, const MemKey& key) const;
   Path PathTo(const MemKey& key) const;
-  // Both leave out `path` what they make, which the new entry may belong to: they return the node that it does.
+  // Splits the leaf at the end of `path`, inserts the entry, whose rank there was `rank`, and returns the leaf it came to.
   Node* SplitLeaf(const Path& path, const MemNode* entry, int rank);
   void AddSeparator(const Path& path, int level, const MemNode* separator, Node* right);
   Inner* SplitInner(const Path& path, int level, const MemNode* separator);
 
-  // The leaf where the key's place is, at a version and an order at which it was so. Strict: the place of what is less.
+  // The first entry >= key in the leaf where it would be, or strictly the last one < key; *right: that leaf's neighbour,
+  // where to go on when there is none.
   template <bool kStrict>
-  Position Descend(const MemKey& key, const Node** leaf) const;
+  Position Descend(const MemKey& key, const Node** right) const;
   void LandOnFirst(const Node* leaf, Position* position) const;
   bool IsWellFormed(const Node* node, const MemNode* low, const MemNode* high) const;
 
