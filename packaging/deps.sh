@@ -1,12 +1,13 @@
 #!/bin/bash
 # Installs the distribution's packages that siltfs needs and that are missing. Silent when none is.
 #
-#   packaging/deps.sh [build|test|bench|dev]...      (default: build)
+#   packaging/deps.sh [build|test|libfuse|bench|mount-bench|dev]...      (default: build)
 #
 #   build  what `cmake --preset release && cmake --build --preset release` needs, the unit tests' libraries included
 #   test   the programs that the tests on real mounts run, and the compiler of the sanitized builds
 #   libfuse what packaging/libfuse.sh needs to build a newer libfuse
-#   bench  the peers that kv_bench and perf/mount_compare.sh measure against
+#   bench  the peers that kv_bench measures against
+#   mount-bench  what perf/mount_bench.sh runs and measures against
 #   dev    formatting, linting, fuzzing
 set -euo pipefail
 
@@ -15,6 +16,8 @@ build=(g++ cmake ninja-build pkg-config ccache libfuse3-dev fuse3 libsnappy-dev 
 test=(clang libclang-rt-dev fio rsync attr acl sqlite3 git python3 e2fsprogs mount util-linux procps)
 libfuse=(meson ninja-build dpkg-dev patch xz-utils ca-certificates)
 bench=(fio python3 libbenchmark-dev libleveldb-dev librocksdb-dev)
+# liburing and libnuma: for passthrough_hp of libfuse, over io_uring.
+mount_bench=(fio python3 git rsync sqlite3 tar make gcc util-linux e2fsprogs xfsprogs btrfs-progs gocryptfs liburing-dev libnuma-dev)
 dev=(clang libclang-rt-dev clang-format clang-tidy)
 
 die() { echo "deps.sh: $*" >&2; exit 1; }
@@ -26,9 +29,10 @@ for group in "${@:-build}"; do
     test) wanted+=("${test[@]}") ;;
     libfuse) wanted+=("${libfuse[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
+    mount-bench) wanted+=("${mount_bench[@]}") ;;
     dev) wanted+=("${dev[@]}") ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) echo "deps.sh: unknown group '$group' (know: build, test, libfuse, bench, dev)" >&2; exit 2 ;;
+    *) echo "deps.sh: unknown group '$group' (know: build, test, libfuse, bench, mount-bench, dev)" >&2; exit 2 ;;
   esac
 done
 

@@ -2,7 +2,10 @@
 # Builds a newer libfuse than the system's, from the distribution's own source package, where the system's is too old.
 #
 #   packaging/libfuse.sh [DIRECTORY]      (default: build/libfuse)
+#   packaging/libfuse.sh --source DIRECTORY
 #
+# --source unpacks the newer source there and builds nothing, whatever the system has (perf/mount_bench.sh builds peers of
+# it). Otherwise:
 # Leaves headers, a static library and fuse3.pc under DIRECTORY/prefix, where CMake finds them (SILT_LIBFUSE). Does
 # nothing when that is there, or when the system's libfuse is 3.18 or newer and has fuse_session_custom_io, which
 # Debian's leaves out since 3.18.3. The mirror is the one that apt uses; its newer suites are looked at through a private
@@ -14,15 +17,21 @@ set -euo pipefail
 wanted=3.18
 suites=(testing unstable)  # of Debian; the first whose libfuse is new enough
 
+source_only=false
 case ${1-} in
   -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
+  --source) source_only=true; shift; [ $# -eq 1 ] || { echo "libfuse.sh: --source needs a directory" >&2; exit 2; } ;;
 esac
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 directory=$(realpath -m "${1:-$top/build/libfuse}")
 prefix=$directory/prefix
-[ -e "$prefix/complete" ] && exit 0
+$source_only || ! [ -e "$prefix/complete" ] || exit 0
 
-unavailable() { echo "libfuse.sh: $*; siltfs is built with the system's libfuse" >&2; exit 3; }
+unavailable() {
+  $source_only || set -- "$*; siltfs is built with the system's libfuse"
+  echo "libfuse.sh: $*" >&2
+  exit 3
+}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,7 +44,7 @@ system_is_new_enough() {
   # shellcheck disable=SC2046
   cc "$work/probe.c" -o "$work/probe" $(pkg-config --cflags --libs fuse3) 2>/dev/null && "$work/probe" 2>/dev/null
 }
-system_is_new_enough && exit 0
+$source_only || ! system_is_new_enough || exit 0
 
 "$top/packaging/deps.sh" libfuse || unavailable "meson and dpkg-dev could not be installed"
 command -v apt-get >/dev/null || unavailable "no apt-get"
@@ -73,8 +82,13 @@ build() {
     ninja -C "$work/build" install
 }
 
-echo "libfuse.sh: building libfuse $wanted or newer from the distribution's newer source"
+$source_only || echo "libfuse.sh: building libfuse $wanted or newer from the distribution's newer source"
 fetch >"$work/log" 2>&1 || unavailable "$mirror gave no libfuse $wanted or newer ($(tail -n 1 "$work/log"))"
+if $source_only; then
+  mkdir -p "$directory"
+  cp -a "$work"/fuse3-*/. "$directory"
+  exit 0
+fi
 rm -rf "$prefix"
 build >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; echo "libfuse.sh: building libfuse failed; its last lines are above" >&2; exit 1; }
 touch "$prefix/complete"
