@@ -13,11 +13,6 @@ char* EncodeVarint64(char* out, uint64_t value) {
   return out;
 }
 
-void PutVarint64(std::string* out, uint64_t value) {
-  char buffer[kMaxVarint64];
-  out->append(buffer, static_cast<size_t>(EncodeVarint64(buffer, value) - buffer));
-}
-
 int VarintLength(uint64_t value) {
   int length = 1;
   for (; value >= 0x80; value >>= 7) ++length;
@@ -50,30 +45,10 @@ const char* DecodeVarint32(const char* in, const char* limit, uint32_t* value) {
   return end;
 }
 
-bool GetVarint64(std::string_view* in, uint64_t* value) {
-  const char* end = DecodeVarint64(in->data(), in->data() + in->size(), value);
-  if (end == nullptr) return false;
-  in->remove_prefix(static_cast<size_t>(end - in->data()));
-  return true;
-}
-
 bool GetVarint32(std::string_view* in, uint32_t* value) {
   const char* end = DecodeVarint32(in->data(), in->data() + in->size(), value);
   if (end == nullptr) return false;
   in->remove_prefix(static_cast<size_t>(end - in->data()));
-  return true;
-}
-
-void PutLengthPrefixed(std::string* out, std::string_view value) {
-  PutVarint64(out, value.size());
-  out->append(value);
-}
-
-bool GetLengthPrefixed(std::string_view* in, std::string_view* value) {
-  uint64_t length = 0;
-  if (!GetVarint64(in, &length) || length > in->size()) return false;
-  *value = in->substr(0, length);
-  in->remove_prefix(length);
   return true;
 }
 

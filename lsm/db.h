@@ -68,6 +68,7 @@ class Db {
   struct VerifyCallbacks {
     std::function<void(const std::string& file, const Status& what)> damage;
     std::function<void(uint64_t done, uint64_t total)> progress;
+    std::function<bool()> stop = {};  // asked before each file; true ends the walk with kAborted. May be empty
   };
   virtual Status Verify(const VerifyCallbacks& callbacks) = 0;
 

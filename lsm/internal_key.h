@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "lsm/byte_order.h"
 #include "lsm/coding.h"
 #include "lsm/types.h"
 
@@ -65,7 +66,7 @@ inline SequenceNumber ExtractSequence(std::string_view internal_key) { return Ex
 
 // <0, 0, >0. REQUIRES: both are at least kTrailerSize long.
 inline int CompareInternal(std::string_view a, std::string_view b) {
-  int order = ExtractUserKey(a).compare(ExtractUserKey(b));
+  int order = CompareBytes(ExtractUserKey(a), ExtractUserKey(b));
   if (order != 0) return order;
   uint64_t ta = ExtractTrailer(a);
   uint64_t tb = ExtractTrailer(b);

@@ -13,6 +13,7 @@ namespace silt::lsm {
 struct LevelStats {
   uint64_t files = 0;
   uint64_t bytes = 0;
+  uint64_t raw_bytes = 0;          // keys and values before compression
   uint64_t entries = 0;
   uint64_t tombstones = 0;
   uint64_t compactions = 0;        // that wrote into this level (flushes, for L0)
@@ -50,6 +51,9 @@ struct DbStats {
   uint64_t stall_count = 0;          // writes that had to stop
   uint64_t stall_micros = 0;
   uint64_t flushes = 0;
+  uint64_t pending_compaction_bytes = 0;  // that levels hold beyond what they aim for
+  uint64_t l0_runs = 0;                   // overlapping runs in level 0, of the family that has most
+  uint64_t merged_bytes = 0;  // keys and values that compactions have gone through, those that are running included
   uint64_t gets = 0;
   uint64_t filter_negatives = 0;     // table probes that a filter saved
   uint64_t corruptions = 0;          // checksum mismatches and malformed bytes met by reads

@@ -25,6 +25,8 @@ void WriteBatch::Begin(EntryKind kind, FamilyId family, std::string_view key, si
   largest_family_ = std::max(largest_family_, family);
   largest_entry_ = std::max(largest_entry_, key.size() + more);
   user_bytes_ += key.size() + more;
+  size_t need = rep_.size() + 2 + 2 * kMaxVarint64 + key.size() + more;
+  if (need > rep_.capacity()) rep_.reserve(std::max(need, 2 * rep_.capacity()));
   rep_.push_back(static_cast<char>(kind));
   rep_.push_back(static_cast<char>(family));
   PutLengthPrefixed(&rep_, key);

@@ -1,6 +1,7 @@
 #include "lsm/compaction/compaction_job.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lsm/compaction/level_iterator.h"
 #include "lsm/internal_key.h"
@@ -82,17 +83,24 @@ Status CompactionJob::MergeEntries() {
   EntryFilter filter(retention_, tombstones_);
   std::unique_ptr<MergingIterator> merged = MergeInputs();
   uint64_t seen = 0;
+  uint64_t untold = 0;
+  auto tell = [&] {
+    if (context_.merged) context_.merged(std::exchange(untold, 0));
+  };
   for (merged->SeekToFirst(); merged->Valid(); merged->Next()) {
-    if (++seen % kEntriesBetweenChecks == 0 && context_.stop->load(std::memory_order_relaxed)) {
-      return Status::Aborted("compaction: the store is closing");
+    if (++seen % kEntriesBetweenChecks == 0) {
+      tell();
+      if (context_.stop->load(std::memory_order_relaxed)) return Status::Aborted("compaction: the store is closing");
     }
     ParsedInternalKey entry;
     if (!ParseInternalKey(merged->key(), &entry)) return Status::Corruption("compaction: malformed key in a table");
     std::string_view value = merged->value();
+    untold += merged->key().size() + value.size();
     Pace(merged->key().size() + value.size());
     if (!filter.Keep(entry)) continue;
     SILT_RETURN_IF_ERROR(AddEntry(merged->key(), entry.user_key, value));
   }
+  tell();
   return merged->status();
 }
 

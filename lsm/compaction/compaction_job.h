@@ -27,6 +27,8 @@ struct CompactionContext {
   std::vector<SequenceNumber> snapshots;  // ascending
   std::function<FileNumber()> new_number;
   const std::atomic<bool>* stop;  // ends it early, with kAborted
+  // Told now and then how many more bytes of keys and values it has gone through; may be empty.
+  std::function<void(uint64_t bytes)> merged = {};
 };
 
 // Not thread-safe; runs once.

@@ -3,17 +3,9 @@
 #include <algorithm>
 
 #include "lsm/internal_key.h"
+#include "lsm/version/version.h"
 
 namespace silt::lsm {
-namespace {
-
-// Whether every key of the file is smaller.
-bool EndsBefore(const FileMeta& file, std::string_view user_key) {
-  int order = std::string_view(file.properties.largest).compare(user_key);
-  return order < 0 || (order == 0 && file.properties.largest_exclusive);
-}
-
-}  // namespace
 
 LevelIterator::LevelIterator(std::span<const FileRef> files, TableCache* tables, const TableReadOptions& options)
     : files_(files), tables_(tables), options_(options) {}

@@ -36,10 +36,11 @@ void Backpressure::Update(const PressureInputs& inputs) {
     severity = std::max(runs, Ramp(pending, kPendingSoft, kPendingHard));
     stop = inputs.l0_runs >= options_.l0_stop_runs;
   }
+  bool last_memtable = inputs.immutable_memtables >= static_cast<uint64_t>(options_.max_immutable_memtables);
   severity_.store(severity, std::memory_order_relaxed);
-  last_memtable_.store(inputs.immutable_memtables >= static_cast<uint64_t>(options_.max_immutable_memtables),
-                       std::memory_order_relaxed);
+  last_memtable_.store(last_memtable, std::memory_order_relaxed);
   must_stop_.store(stop, std::memory_order_relaxed);
+  eased_.store(severity == 0 && !last_memtable && !stop, std::memory_order_relaxed);
 }
 
 double Backpressure::Severity(double fill) const {

@@ -23,6 +23,8 @@ class Backpressure {
 
   void Update(const PressureInputs& inputs);
 
+  // Writers are free, however full the memtable is.
+  bool Eased() const { return eased_.load(std::memory_order_relaxed); }
   // 0: writers are free. Up to 1: they get kSlowest.  `fill`: how full the active memtable is, 0 to 1.
   double Severity(double fill) const;
   // Microseconds that a write of `bytes` should wait at `now`. All writers share one allowance of bytes per second, so
@@ -36,6 +38,7 @@ class Backpressure {
   std::atomic<double> severity_{0};  // without the memtable's part
   std::atomic<bool> last_memtable_{false};
   std::atomic<bool> must_stop_{false};
+  std::atomic<bool> eased_{true};  // none of the three
   std::mutex mutex_;
   double next_free_ = 0;  // guarded by mutex_: when the allowance is used up until
 };

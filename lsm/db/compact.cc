@@ -56,7 +56,8 @@ Status DbImpl::MergeTables(const Compaction& compaction) {
                      .tables = &table_cache_,
                      .snapshots = snapshots_.All(),
                      .new_number = [this] { return versions_.NewFileNumber(); },
-                     .stop = &stopping_},
+                     .stop = &stopping_,
+                     .merged = [this](uint64_t bytes) { counters_.merged_bytes.Add(bytes); }},
                     compaction);
   Status status = job.Run();
   if (!status.ok()) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "lsm/thread_slot.h"
 #include "lsm/types.h"
 
 namespace silt::lsm {
@@ -13,10 +14,29 @@ namespace silt::lsm {
 class Counter {
  public:
   void Add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  // Without a locked instruction. REQUIRES: no other Add of any kind at the same time.
+  void AddAlone(uint64_t n = 1) { value_.store(Get() + n, std::memory_order_relaxed); }
   uint64_t Get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<uint64_t> value_{0};
+};
+
+// One that every reader bumps for every read.
+class SpreadCounter {
+ public:
+  void Add(uint64_t n = 1) { slots_[ThreadSlot()].counter.Add(n); }
+  uint64_t Get() const {
+    uint64_t sum = 0;
+    for (const Slot& slot : slots_) sum += slot.counter.Get();
+    return sum;
+  }
+
+ private:
+  struct alignas(kCacheLineBytes) Slot {
+    Counter counter;
+  };
+  std::array<Slot, kThreadSlots> slots_;
 };
 
 // Work that wrote into one level.
@@ -41,8 +61,9 @@ struct DbCounters {
   Counter stall_count;
   Counter stall_micros;
   Counter flushes;
-  Counter gets;
-  Counter filter_negatives;
+  Counter merged_bytes;
+  SpreadCounter gets;
+  SpreadCounter filter_negatives;
   Counter corruptions;
   Counter files_deleted_whole;
 };

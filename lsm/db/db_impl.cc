@@ -116,12 +116,10 @@ ReadViewRef DbImpl::InstallView() {
   return old;
 }
 
-void DbImpl::UpdatePressure() {
+PressureInputs DbImpl::PressureOf(const Version& version) const {
   PressureInputs inputs;
-  inputs.immutable_memtables = immutables_.size();
-  VersionRef version = versions_.current();
-  for (size_t i = 0; i < version->families.size(); ++i) {
-    const FamilyVersion& family = version->families[i];
+  for (size_t i = 0; i < version.families.size(); ++i) {
+    const FamilyVersion& family = version.families[i];
     inputs.l0_runs = std::max(inputs.l0_runs, L0Runs(family));
     LevelTargets targets = ComputeLevelTargets(family, options_, options_.families[i]);
     for (int level = 1; level < kNumLevels - 1; ++level) {
@@ -129,6 +127,12 @@ void DbImpl::UpdatePressure() {
       if (bytes > targets.bytes[level]) inputs.pending_compaction_bytes += bytes - targets.bytes[level];
     }
   }
+  return inputs;
+}
+
+void DbImpl::UpdatePressure() {
+  PressureInputs inputs = PressureOf(*versions_.current());
+  inputs.immutable_memtables = immutables_.size();
   if (!quarantine_.ok()) inputs.l0_runs = std::min(inputs.l0_runs, options_.l0_stop_runs - 1);
   backpressure_.Update(inputs);
 }

@@ -97,7 +97,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last) override;
   Status Apply(const WriteBatch& batch, SequenceNumber first) override;
   void Publish(SequenceNumber last) override;
-  void CountGroup(size_t batches) override;
+  void CountGroup(size_t batches, uint64_t user_bytes) override;
   Status WaitForMemTableRoom();
   Status SwitchMemTable(SequenceNumber last);
 
@@ -107,6 +107,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status StallVerdict() const;   // REQUIRES: mutex_ held. Why waiting for background work is vain; ok while it is not
   void SetFatal(const Status& why);
   ReadViewRef InstallView();  // REQUIRES: mutex_ held. Returns the old one, to be let go without it
+  PressureInputs PressureOf(const Version& version) const;  // but for the memtables
   void UpdatePressure();      // REQUIRES: mutex_ held
   Status ApplyEdit(VersionEdit* edit);
   void DeleteObsoleteTables();
@@ -133,7 +134,7 @@ class DbImpl final : public Db, private CommitTarget {
   struct PointRead;
   SequenceNumber ReadSequence(const ReadOptions& options) const;
   void ChargeSeek(const FileMeta& file);
-  Status GetFromView(PointRead* read, std::string_view key, PinnedValue* value);
+  Status GetFromView(PointRead* read, const LookupKey& key, PinnedValue* value);
 
   // --- verify.cc, checkpoint.cc ---
   Status VerifyManifest(const std::function<void(const std::string&, const Status&)>& damage);

@@ -30,14 +30,9 @@ class ErrorIterator final : public Iterator {
   Status status_;
 };
 
-bool EndsBefore(const FileRef& file, std::string_view user_key) {
-  int order = std::string_view(file->properties.largest).compare(user_key);
-  return order < 0 || (order == 0 && file->properties.largest_exclusive);
-}
-
 bool InBounds(const FileRef& file, const ScanSources& scan) {
   if (scan.upper && file->properties.smallest >= *scan.upper) return false;
-  return !scan.lower || !EndsBefore(file, *scan.lower);
+  return !scan.lower || !EndsBefore(*file, *scan.lower);
 }
 
 // The files of a sorted level that reach into the bounds.
@@ -45,7 +40,7 @@ std::span<const FileRef> FilesInBounds(const std::vector<FileRef>& files, const 
   auto begin = files.begin();
   auto end = files.end();
   if (scan.lower) {
-    begin = std::partition_point(begin, end, [&](const FileRef& file) { return EndsBefore(file, *scan.lower); });
+    begin = std::partition_point(begin, end, [&](const FileRef& file) { return EndsBefore(*file, *scan.lower); });
   }
   if (scan.upper) {
     end = std::partition_point(begin, end, [&](const FileRef& f) { return f->properties.smallest < *scan.upper; });
@@ -117,7 +112,9 @@ void DbIterator::SeekToFirst() {
 void DbIterator::Seek(std::string_view target) {
   status_ = Status::Ok();
   if (sources_.lower && target < *sources_.lower) target = *sources_.lower;
-  merged_->Seek(MakeSeekKey(target, sources_.sequence));
+  seek_key_.clear();
+  AppendInternalKey(&seek_key_, target, SeekTrailer(sources_.sequence));
+  merged_->Seek(seek_key_);
   FindForward(false);
 }
 
@@ -173,7 +170,7 @@ void DbIterator::FindForward(bool skip_saved) {
     ParsedInternalKey entry;
     if (!ParseInternalKey(merged_->key(), &entry)) return Stop(Status::Corruption("scan: malformed key in a table"));
     if (sources_.upper && entry.user_key >= *sources_.upper) return Stop(Status::Ok());
-    if (skip_saved && entry.user_key == saved_key_) {
+    if (skip_saved && SameBytes(entry.user_key, saved_key_)) {
       StepOver(saved_key_, 0, &steps);
       continue;
     }

@@ -30,7 +30,7 @@ struct Probe {
 };
 
 // A tombstone's sequence and an entry's are compared here, within one source; between sources age decides.
-Result<Probe> ProbeTable(const Table& table, const TableReadOptions& options, std::string_view key,
+Result<Probe> ProbeTable(const Table& table, const TableReadOptions& options, const LookupKey& key,
                          SequenceNumber sequence, PinnedValue* value) {
   SequenceNumber entry = 0;
   auto lookup = table.Get(options, key, sequence, value, &entry);
@@ -39,7 +39,7 @@ Result<Probe> ProbeTable(const Table& table, const TableReadOptions& options, st
   probe.read_blocks = *lookup != Table::Lookup::kFilteredOut;
   bool there = *lookup == Table::Lookup::kFound || *lookup == Table::Lookup::kDeleted;
   const FragmentedRangeTombstones& ranges = table.range_tombstones();
-  SequenceNumber covering = ranges.Empty() ? 0 : ranges.CoveringSequence(key, sequence);
+  SequenceNumber covering = ranges.Empty() ? 0 : ranges.CoveringSequence(key.user_key, sequence);
   if (covering > (there ? entry : 0)) {
     probe.answer = Answer::kDeleted;
   } else if (there) {
@@ -61,7 +61,7 @@ void DbImpl::ChargeSeek(const FileMeta& file) {
   compaction_wake_.notify_all();
 }
 
-Status DbImpl::GetFromView(PointRead* read, std::string_view key, PinnedValue* value) {
+Status DbImpl::GetFromView(PointRead* read, const LookupKey& key, PinnedValue* value) {
   auto in_memtable = [&](const std::shared_ptr<MemTable>& memtable) {
     std::string_view bytes;
     SequenceNumber found = 0;
@@ -105,13 +105,13 @@ Status DbImpl::GetFromView(PointRead* read, std::string_view key, PinnedValue* v
 
   const FamilyVersion& family = read->view->version->families[read->family];
   for (const FileRef& file : family.levels[0]) {
-    if (!FileContains(*file, key)) continue;
+    if (!FileContains(*file, key.user_key)) continue;
     auto answer = in_table(0, file);
     if (!answer) return answer.error();
     if (*answer != Answer::kNothing) return verdict(*answer == Answer::kFound);
   }
   for (int level = 1; level < kNumLevels; ++level) {
-    const FileRef* file = family.FileFor(level, key);
+    const FileRef* file = family.FileFor(level, key.user_key);
     if (file == nullptr) continue;
     auto answer = in_table(level, *file);
     if (!answer) return answer.error();

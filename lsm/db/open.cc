@@ -133,7 +133,7 @@ Status DbImpl::RecoverWals() {
     versions_.MarkFileNumberUsed(parsed->number);
     if (parsed->kind == FileKind::kWal) input.present.push_back(parsed->number);
   }
-  active_ = {std::make_shared<MemTable>(), 0, 1};
+  active_ = {std::make_shared<MemTable>(options_.memtable_bytes), 0, 1};
   immutables_.clear();
   auto recovered =
       ReplayWals(input, [this](FileNumber wal, std::string_view batch) { return ReplayIntoMemTables(wal, batch); });
@@ -158,7 +158,7 @@ Status DbImpl::RecoverWals() {
     if (active_.table->Empty()) active_.first_wal = wals_->CurrentNumber();
     if (tail.numbers.size() >= kManyWals) {
       immutables_.push_back(active_);
-      active_ = {std::make_shared<MemTable>(), wals_->CurrentNumber(), active_.id + 1};
+      active_ = {std::make_shared<MemTable>(options_.memtable_bytes), wals_->CurrentNumber(), active_.id + 1};
     }
   }
   leader_memtable_ = active_.table.get();
@@ -201,7 +201,7 @@ Status DbImpl::CheckRecord(std::string_view record) const {
 Status DbImpl::ReplayIntoMemTables(FileNumber wal, std::string_view batch) {
   if (active_.table->MemoryUsage() >= options_.memtable_bytes && !active_.table->Empty()) {
     immutables_.push_back(active_);
-    active_ = {std::make_shared<MemTable>(), 0, active_.id + 1};
+    active_ = {std::make_shared<MemTable>(options_.memtable_bytes), 0, active_.id + 1};
   }
   if (active_.first_wal == 0) active_.first_wal = wal;
   SILT_RETURN_IF_ERROR(CheckRecord(batch));

@@ -14,6 +14,7 @@ DbStats DbImpl::GetStats() const {
       for (const FileRef& file : view->version->families[i].levels[level]) {
         ++out.files;
         out.bytes += file->size;
+        out.raw_bytes += file->properties.raw_key_bytes + file->properties.raw_value_bytes;
         out.entries += file->properties.entries;
         out.tombstones += file->properties.tombstones + file->properties.range_tombstones;
       }
@@ -49,6 +50,10 @@ DbStats DbImpl::GetStats() const {
   stats.stall_count = counters_.stall_count.Get();
   stats.stall_micros = counters_.stall_micros.Get();
   stats.flushes = counters_.flushes.Get();
+  const PressureInputs pressure = PressureOf(*view->version);
+  stats.pending_compaction_bytes = pressure.pending_compaction_bytes;
+  stats.l0_runs = static_cast<uint64_t>(pressure.l0_runs);
+  stats.merged_bytes = counters_.merged_bytes.Get();
   stats.gets = counters_.gets.Get();
   stats.filter_negatives = counters_.filter_negatives.Get();
   stats.corruptions = counters_.corruptions.Get();

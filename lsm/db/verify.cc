@@ -43,6 +43,7 @@ Status DbImpl::Verify(const VerifyCallbacks& callbacks) {
   report(0);
   for (const FileRef& file : files) {
     if (Stopping()) return Status::Aborted(dir_ + ": the store is closing");
+    if (callbacks.stop && callbacks.stop()) return Status::Aborted(dir_ + ": the check was stopped");
     Status status = VerifyTable(storage_, dir_, *file, report);
     if (!status.ok()) damage(TableName(file->number), status);
     done += file->size;

@@ -86,7 +86,9 @@ Status WalSet::AppendTo(Wal* wal, std::span<const std::string_view> record) {
   Status status = wal->writer->AddRecord(record);
   if (status.ok()) {
     wal->length = wal->writer->Size();
-    for (std::string_view piece : record) options_.counters->wal_bytes.Add(piece.size());
+    uint64_t bytes = 0;
+    for (std::string_view piece : record) bytes += piece.size();
+    options_.counters->wal_bytes.Add(bytes);
   } else {
     wal->written = std::min(wal->written, wal->writer->Size());  // the log was cut
     if (!wal->writer->undone()) wal->broken = true;

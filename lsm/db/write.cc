@@ -30,7 +30,6 @@ Status DbImpl::Write(const WriteOptions& options, const WriteBatch& batch, Seque
   SILT_RETURN_IF_ERROR(Admit(batch.ByteSize()));
   SequenceNumber last = LastSequence();
   if (!batch.Empty()) SILT_RETURN_IF_ERROR(queue_->Commit(batch, &last));
-  counters_.user_bytes.Add(batch.UserBytes());
   if (sequence != nullptr) *sequence = last;
   return options.sync ? Sync(last) : Status::Ok();
 }
@@ -49,6 +48,7 @@ Status DbImpl::Admit(uint64_t bytes) {
     std::lock_guard lock(mutex_);
     return CheckWritable();
   }
+  if (backpressure_.Eased()) return Status::Ok();
   double fill =
       static_cast<double>(active_bytes_.load(std::memory_order_relaxed)) / static_cast<double>(options_.memtable_bytes);
   uint64_t delay = backpressure_.Delay(clock_->MonotonicMicros(), bytes, fill);
@@ -97,7 +97,7 @@ Status DbImpl::SwitchMemTable(SequenceNumber last) {
   Status rotated = wals_->Rotate(last + 1);
   if (rotated.IsNoSpace() && ballast_.Release()) rotated = wals_->Rotate(last + 1);
   SILT_RETURN_IF_ERROR(rotated);
-  auto fresh = std::make_shared<MemTable>();
+  auto fresh = std::make_shared<MemTable>(options_.memtable_bytes);
   leader_memtable_ = fresh.get();
   active_bytes_ = 0;
   ReadViewRef old;
@@ -130,9 +130,10 @@ void DbImpl::Publish(SequenceNumber last) {
   published_.store(last, std::memory_order_release);
 }
 
-void DbImpl::CountGroup(size_t batches) {
-  counters_.batches.Add(batches);
-  counters_.write_groups.Add();
+void DbImpl::CountGroup(size_t batches, uint64_t user_bytes) {
+  counters_.batches.AddAlone(batches);
+  counters_.write_groups.AddAlone();
+  counters_.user_bytes.AddAlone(user_bytes);
 }
 
 }  // namespace silt::lsm

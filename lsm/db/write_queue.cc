@@ -22,7 +22,8 @@ Status WriteQueue::Commit(const WriteBatch& batch, SequenceNumber* sequence) {
   if (WaitForTurn(&lock, &self)) {
     size_t bytes = 0;
     size_t size = GroupSize(&bytes);
-    group_.assign(waiters_.begin(), waiters_.begin() + static_cast<std::ptrdiff_t>(size));
+    group_.clear();
+    for (size_t i = 0; i < size; ++i) group_.push_back(waiters_[i]);
     lock.unlock();
     Status status = CommitGroup(bytes);
     lock.lock();
@@ -70,8 +71,11 @@ Status WriteQueue::CommitGroup(size_t bytes) {
   SequenceNumber first = last_ + 1;
   SequenceNumber next = first;
   std::array<char, WriteBatch::kHeaderSize> header;
-  record_.assign({std::string_view(header.data(), header.size())});
+  record_.clear();
+  record_.emplace_back(header.data(), header.size());
+  uint64_t user_bytes = 0;
   for (Waiter* member : group_) {
+    user_bytes += member->batch->UserBytes();
     record_.push_back(member->batch->Data().substr(WriteBatch::kHeaderSize));
     member->first = next;
     next += member->batch->Count();
@@ -84,7 +88,7 @@ Status WriteQueue::CommitGroup(size_t bytes) {
   last_ = next - 1;  // in the log: these numbers are taken, whatever happens now
   for (const Waiter* member : group_) SILT_RETURN_IF_ERROR(target_->Apply(*member->batch, member->first));
   target_->Publish(last_);
-  target_->CountGroup(group_.size());
+  target_->CountGroup(group_.size(), user_bytes);
   return Status::Ok();
 }
 

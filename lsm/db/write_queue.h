@@ -28,7 +28,8 @@ class CommitTarget {
   virtual Status Apply(const WriteBatch& batch, SequenceNumber first) = 0;
   // Makes everything up to `last` visible to readers.
   virtual void Publish(SequenceNumber last) = 0;
-  virtual void CountGroup(size_t batches) = 0;
+  // `user_bytes`: of their keys and values.
+  virtual void CountGroup(size_t batches, uint64_t user_bytes) = 0;
 };
 
 // Thread-safe.

@@ -4,15 +4,6 @@
 
 namespace silt::lsm {
 
-char* Arena::Allocate(size_t bytes) {
-  bytes = (bytes + kAlignment - 1) & ~(kAlignment - 1);
-  if (bytes > static_cast<size_t>(limit_ - position_)) return AllocateFromNewChunk(bytes);
-  char* result = position_;
-  position_ += bytes;
-  Account(bytes);
-  return result;
-}
-
 char* Arena::AllocateFromNewChunk(size_t bytes) {
   // A large request gets memory of its own and leaves the current chunk in use: at most a quarter of a chunk is wasted.
   if (bytes > chunk_bytes_ / 4) {

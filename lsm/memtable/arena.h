@@ -16,7 +16,14 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   // Uninitialised, aligned to kAlignment.
-  char* Allocate(size_t bytes);
+  char* Allocate(size_t bytes) {
+    bytes = (bytes + kAlignment - 1) & ~(kAlignment - 1);
+    if (bytes > static_cast<size_t>(limit_ - position_)) return AllocateFromNewChunk(bytes);
+    char* result = position_;
+    position_ += bytes;
+    Account(bytes);
+    return result;
+  }
 
   // What was handed out, with what was lost to rounding and to the tails of full chunks. The untouched rest of the
   // current chunk is not counted: the operating system has not backed it with memory either.

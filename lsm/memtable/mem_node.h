@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "lsm/byte_order.h"
 #include "lsm/internal_key.h"
 #include "lsm/types.h"
 
@@ -53,7 +54,7 @@ class MemNode {
 // <0, 0, >0 for node before, at, after the key.
 inline int CompareNode(const MemNode& node, const MemKey& key) {
   if (node.family() != key.family) return node.family() < key.family ? -1 : 1;
-  int order = node.user_key().compare(key.user_key);
+  int order = CompareBytes(node.user_key(), key.user_key);
   if (order != 0) return order;
   uint64_t trailer = node.trailer();
   return trailer > key.trailer ? -1 : (trailer < key.trailer ? 1 : 0);

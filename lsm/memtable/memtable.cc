@@ -45,6 +45,7 @@ class MemTableIterator final : public InternalIterator {
   void Land(const MemTableIndex::Position& position) {
     position_ = position;
     StayInFamily();
+    if (Valid()) MemTableIndex::PrefetchBehind(position_);
   }
   void StayInFamily() {
     if (Valid() && position_.node()->family() != family_) position_ = {};
@@ -57,15 +58,21 @@ class MemTableIterator final : public InternalIterator {
 
 }  // namespace
 
-MemTable::MemTable() : arena_(std::make_unique<Arena>()), index_(std::make_unique<MemTableIndex>(arena_.get())) {}
+MemTable::MemTable(size_t capacity)
+    : arena_(std::make_unique<Arena>()), index_(std::make_unique<MemTableIndex>(arena_.get())), filter_(capacity) {}
 MemTable::~MemTable() = default;
 
 void MemTable::Add(SequenceNumber sequence, EntryKind kind, FamilyId family, std::string_view key,
                    std::string_view value) {
   assert(family < kMaxFamilies);
   if (kind == EntryKind::kRangeDelete) {
-    range_tombstones_[family].Add(key, value, sequence);
+    GrowingRangeTombstones& tombstones = range_tombstones_[family];
+    size_t before = tombstones.MemoryUsage();
+    tombstones.Add(key, value, sequence);
+    tombstone_bytes_.store(tombstone_bytes_.load(std::memory_order_relaxed) + tombstones.MemoryUsage() - before,
+                           std::memory_order_relaxed);
   } else {
+    filter_.Add(family, key);
     index_->Insert({family, key, PackTrailer(sequence, kind)}, value);
   }
   // One writer, so that plain load-and-store is enough.
@@ -92,10 +99,12 @@ Status MemTable::AddBatch(std::string_view batch, SequenceNumber first) {
                                std::string_view value) { Add(sequence, kind, family, key, value); });
 }
 
-MemTable::Lookup MemTable::Get(FamilyId family, std::string_view key, SequenceNumber snapshot, std::string_view* value,
-                               SequenceNumber* sequence) const {
-  const MemNode* node = index_->FindGreaterOrEqual({family, key, SeekTrailer(snapshot)}).node();
-  bool found = node != nullptr && node->family() == family && node->user_key() == key;
+MemTable::Lookup MemTable::Get(FamilyId family, const LookupKey& lookup, SequenceNumber snapshot,
+                               std::string_view* value, SequenceNumber* sequence) const {
+  std::string_view key = lookup.user_key;
+  const MemNode* node = nullptr;
+  if (filter_.MayContain(family, lookup)) node = index_->FindGreaterOrEqual({family, key, SeekTrailer(snapshot)}).node();
+  bool found = node != nullptr && node->family() == family && SameBytes(node->user_key(), key);
   SequenceNumber entry = found ? node->trailer() >> 8 : 0;
   SequenceNumber covering = range_tombstones_[family].CoveringSequence(key, snapshot);
   if (covering > entry) {
@@ -114,9 +123,7 @@ std::unique_ptr<InternalIterator> MemTable::NewIterator(FamilyId family) const {
 }
 
 size_t MemTable::MemoryUsage() const {
-  size_t bytes = arena_->MemoryUsage();
-  for (const GrowingRangeTombstones& list : range_tombstones_) bytes += list.MemoryUsage();
-  return bytes;
+  return arena_->MemoryUsage() + filter_.MemoryUsage() + tombstone_bytes_.load(std::memory_order_relaxed);
 }
 
 }  // namespace silt::lsm

@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "lsm/internal_iterator.h"
+#include "lsm/lookup_key.h"
+#include "lsm/memtable/memtable_filter.h"
 #include "lsm/range_tombstone.h"
 #include "lsm/types.h"
 #include "lsm/write_batch.h"
@@ -20,7 +22,8 @@ class MemTableIndex;
 // One writer at a time (the caller's business); readers may run beside it without locks. Entries are never removed.
 class MemTable {
  public:
-  MemTable();
+  // `capacity`: bytes of entries after which it will be replaced.
+  explicit MemTable(size_t capacity = kDefaultCapacity);
   ~MemTable();
   MemTable(const MemTable&) = delete;
   MemTable& operator=(const MemTable&) = delete;
@@ -34,7 +37,7 @@ class MemTable {
   enum class Lookup { kAbsent, kFound, kDeleted };
   // The newest version of `key` with sequence <= snapshot, range tombstones of this memtable considered.
   // kFound: *value points into the memtable (alive as long as it). *sequence: of the entry or tombstone found.
-  Lookup Get(FamilyId family, std::string_view key, SequenceNumber snapshot, std::string_view* value,
+  Lookup Get(FamilyId family, const LookupKey& key, SequenceNumber snapshot, std::string_view* value,
              SequenceNumber* sequence) const;
 
   // Internal keys of one family without the family byte. The memtable must outlive it.
@@ -48,9 +51,13 @@ class MemTable {
   SequenceNumber LargestSequence() const { return largest_sequence_.load(std::memory_order_acquire); }
 
  private:
+  static constexpr size_t kDefaultCapacity = 1 << 20;
+
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<MemTableIndex> index_;
+  MemTableFilter filter_;
   std::array<GrowingRangeTombstones, kMaxFamilies> range_tombstones_;
+  std::atomic<size_t> tombstone_bytes_{0};
   std::atomic<uint64_t> entries_{0};
   std::atomic<SequenceNumber> smallest_sequence_{0};
   std::atomic<SequenceNumber> largest_sequence_{0};

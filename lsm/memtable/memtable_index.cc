@@ -371,8 +371,15 @@ void MemTableIndex::LandOnFirst(const Node* leaf, Position* position) const {
     position->rank_ = 0;
     position->node_ = leaf->entry(SlotAt(position->order_, 0));
   } while (!leaf->IsStill(position->version_));
-  int count = std::min(CountOf(position->order_), kPrefetchAhead + 1);
-  for (int rank = 1; rank < count; ++rank) __builtin_prefetch(leaf->entry(SlotAt(position->order_, rank)));
+  PrefetchBehind(*position);
+}
+
+void MemTableIndex::PrefetchBehind(const Position& position) {
+  int end = std::min(CountOf(position.order_), position.rank_ + 1 + kPrefetchAhead);
+  for (int rank = position.rank_ + 1; rank < end; ++rank) {
+    __builtin_prefetch(position.leaf_->entry(SlotAt(position.order_, rank)));
+  }
+  if (end == CountOf(position.order_)) __builtin_prefetch(position.leaf_->next.load(std::memory_order_relaxed));
 }
 
 MemTableIndex::Position MemTableIndex::FindGreaterOrEqual(const MemKey& key) const {

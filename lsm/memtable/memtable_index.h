@@ -47,6 +47,8 @@ class MemTableIndex {
   // REQUIRES: position.node() is not null.
   void Next(Position* position) const;
   void Prev(Position* position) const;
+  // Begins to load what the next few calls of Next will come to.
+  static void PrefetchBehind(const Position& position);
 
   // For tests: whether every node is in order, within its bounds and linked to its right neighbour. No writer beside.
   bool IsWellFormed() const;

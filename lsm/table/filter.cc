@@ -1,7 +1,5 @@
 #include "lsm/table/filter.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -36,10 +34,6 @@ bool ForEachProbe(uint64_t hash, int probes, const Visit& visit) {
 }
 
 }  // namespace
-
-uint64_t FilterHash(std::string_view user_key) {
-  return XXH3_64bits(user_key.data(), user_key.size());
-}
 
 void FilterBuilder::Add(std::string_view user_key) {
   uint64_t hash = FilterHash(user_key);
@@ -84,11 +78,10 @@ bool Filter::Open(std::string_view bytes) {
   return true;
 }
 
-bool Filter::MayContain(std::string_view user_key) const {
+bool Filter::MayContain(const LookupKey& key) const {
   if (blocks_ == 0) return true;
-  uint64_t hash = FilterHash(user_key);
-  const uint8_t* block = bits_.get() + BlockOf(hash, blocks_) * kBlockBytes;
-  return ForEachProbe(hash, probes_, [block](uint32_t bit) { return (block[bit / 8] >> (bit % 8) & 1) != 0; });
+  const uint8_t* block = bits_.get() + BlockOf(key.hash, blocks_) * kBlockBytes;
+  return ForEachProbe(key.hash, probes_, [block](uint32_t bit) { return (block[bit / 8] >> (bit % 8) & 1) != 0; });
 }
 
 }  // namespace silt::lsm

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace silt::lsm {
+#include "lsm/lookup_key.h"
 
-uint64_t FilterHash(std::string_view user_key);
+namespace silt::lsm {
 
 class FilterBuilder {
  public:
@@ -33,7 +33,7 @@ class Filter {
   // False when the bytes are no filter.
   [[nodiscard]] bool Open(std::string_view bytes);
   // False: the table has no entry of the key. True without a filter.
-  bool MayContain(std::string_view user_key) const;
+  bool MayContain(const LookupKey& key) const;
   size_t MemoryUsage() const { return size_t{blocks_} * kBlockBytes; }
 
   static constexpr size_t kBlockBytes = 64;

@@ -27,14 +27,14 @@ Result<std::shared_ptr<Table>> Table::Open(std::unique_ptr<RandomAccessFile> fil
   return table;
 }
 
-Result<Table::Lookup> Table::Get(const TableReadOptions& options, std::string_view user_key, SequenceNumber snapshot,
+Result<Table::Lookup> Table::Get(const TableReadOptions& options, const LookupKey& key, SequenceNumber snapshot,
                                  PinnedValue* value, SequenceNumber* sequence) const {
   const Rep& rep = *rep_;
   if (rep.metadata.index == nullptr) return Lookup::kAbsent;
-  if (!rep.metadata.filter.MayContain(user_key)) return Lookup::kFilteredOut;
+  if (!rep.metadata.filter.MayContain(key)) return Lookup::kFilteredOut;
 
   KeyBuffer target;
-  target.AssignSeekKey(user_key, snapshot);
+  target.AssignSeekKey(key.user_key, snapshot);
   const Footer& footer = rep.metadata.footer;
   IndexCursor index(&rep.source, rep.TopIndex(), footer.index.offset, footer.two_level_index, options.fill_cache);
   index.Seek(target.view());
@@ -47,7 +47,7 @@ Result<Table::Lookup> Table::Get(const TableReadOptions& options, std::string_vi
   BlockCursor cursor((*block)->view());
   cursor.Seek(target.view());
   if (cursor.malformed()) return Fail(rep.source.Damage(index.handle().offset, "malformed data block"));
-  if (!cursor.Valid() || ExtractUserKey(cursor.key()) != user_key) return Lookup::kAbsent;
+  if (!cursor.Valid() || !SameBytes(ExtractUserKey(cursor.key()), key.user_key)) return Lookup::kAbsent;
   uint64_t trailer = ExtractTrailer(cursor.key());
   *sequence = trailer >> 8;
   switch (trailer & 0xff) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "lsm/internal_iterator.h"
+#include "lsm/lookup_key.h"
 #include "lsm/pinned_value.h"
 #include "lsm/range_tombstone.h"
 #include "lsm/storage/storage.h"
@@ -35,8 +36,8 @@ class Table : public std::enable_shared_from_this<Table> {
     kFound,          // a put
     kDeleted,        // a point tombstone
   };
-  // The newest point entry of user_key with sequence <= snapshot. Range tombstones are NOT considered.
-  Result<Lookup> Get(const TableReadOptions& options, std::string_view user_key, SequenceNumber snapshot,
+  // The newest point entry of the key with sequence <= snapshot. Range tombstones are NOT considered.
+  Result<Lookup> Get(const TableReadOptions& options, const LookupKey& key, SequenceNumber snapshot,
                      PinnedValue* value, SequenceNumber* sequence) const;
 
   // The iterator keeps the table alive.

@@ -5,11 +5,6 @@
 namespace silt::lsm {
 namespace {
 
-bool EndsBefore(const FileMeta& file, std::string_view user_key) {
-  int order = file.properties.largest.compare(user_key);
-  return order < 0 || (order == 0 && file.properties.largest_exclusive);
-}
-
 bool StartsAfter(const FileMeta& file, std::string_view end, bool end_exclusive) {
   int order = file.properties.smallest.compare(end);
   return order > 0 || (order == 0 && end_exclusive);
@@ -60,7 +55,7 @@ int FamilyVersion::LastNonEmptyLevel() const {
 }
 
 bool FileContains(const FileMeta& file, std::string_view user_key) {
-  return file.properties.smallest <= user_key && !EndsBefore(file, user_key);
+  return CompareBytes(file.properties.smallest, user_key) <= 0 && !EndsBefore(file, user_key);
 }
 
 bool FilesOverlap(const FileMeta& a, const FileMeta& b) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lsm/byte_order.h"
 #include "lsm/types.h"
 #include "lsm/version/version_edit.h"
 
@@ -30,6 +31,11 @@ struct FamilyVersion {
   int LastNonEmptyLevel() const;  // -1 when empty
 };
 
+// Whether every key of the file is smaller.
+inline bool EndsBefore(const FileMeta& file, std::string_view user_key) {
+  int order = CompareBytes(file.properties.largest, user_key);
+  return order < 0 || (order == 0 && file.properties.largest_exclusive);
+}
 bool FileContains(const FileMeta& file, std::string_view user_key);
 // Whether the ranges of two files have a key in common.
 bool FilesOverlap(const FileMeta& a, const FileMeta& b);

@@ -39,7 +39,7 @@ class FakeTarget final : public CommitTarget {
     EXPECT_EQ(last, applied);
     published = last;
   }
-  void CountGroup(size_t batches) override { groups.push_back(batches); }
+  void CountGroup(size_t batches, uint64_t) override { groups.push_back(batches); }
 
   std::atomic<int> prepares{0};
   std::atomic<bool> hold{false};
