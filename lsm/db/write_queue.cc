@@ -1,6 +1,7 @@
 #include "lsm/db/write_queue.h"
 
 #include <array>
+#include <thread>
 
 #include "lsm/coding.h"
 
@@ -9,6 +10,8 @@ namespace {
 
 // A small batch at the front does not wait for a large group to be put together behind it (LevelDB's rule).
 constexpr size_t kSmallBatch = 128 << 10;
+
+constexpr int kYieldsBeforeSleep = 30;
 
 }  // namespace
 
@@ -46,10 +49,27 @@ Status WriteQueue::RunBetweenGroups(const std::function<Status(SequenceNumber)>&
   return status;
 }
 
+// A group takes some microseconds, to put a thread to sleep and wake it takes more.
 bool WriteQueue::WaitForTurn(std::unique_lock<std::mutex>* lock, Waiter* self) {
   waiters_.push_back(self);
-  self->wake.wait(*lock, [&] { return self->done || waiters_.front() == self; });
-  return !self->done;
+  if (waiters_.size() == 1) {
+    self->turn.store(Turn::kLeads, std::memory_order_relaxed);
+    return true;
+  }
+  lock->unlock();
+  auto turn = [self] { return self->turn.load(std::memory_order_acquire); };
+  for (int i = 0; i < kYieldsBeforeSleep && turn() == Turn::kWaits; ++i) std::this_thread::yield();
+  if (turn() == Turn::kDone) return false;
+  lock->lock();
+  self->asleep = true;
+  self->wake.wait(*lock, [&] { return turn() != Turn::kWaits; });
+  return turn() == Turn::kLeads;
+}
+
+void WriteQueue::Give(Turn turn, Waiter* waiter) {
+  bool asleep = waiter->asleep;
+  waiter->turn.store(turn, std::memory_order_release);
+  if (asleep) waiter->wake.notify_one();  // it cannot go before it has the mutex
 }
 
 size_t WriteQueue::GroupSize(size_t* bytes) const {
@@ -96,10 +116,9 @@ void WriteQueue::FinishGroup(size_t size) {
   for (size_t i = 0; i < size; ++i) {
     Waiter* member = waiters_.front();
     waiters_.pop_front();
-    member->done = true;
-    if (i > 0) member->wake.notify_one();  // the first is the leader itself
+    if (i > 0) Give(Turn::kDone, member);  // the first is the leader itself
   }
-  if (!waiters_.empty()) waiters_.front()->wake.notify_one();
+  if (!waiters_.empty()) Give(Turn::kLeads, waiters_.front());
 }
 
 }  // namespace silt::lsm

@@ -2,7 +2,9 @@
 // group's sequence numbers are published in order. Knows neither files nor memtables, so it is tested alone.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -51,18 +53,21 @@ class WriteQueue {
   }
 
  private:
+  enum class Turn : uint8_t { kWaits, kLeads, kDone };
   struct Waiter {
     const WriteBatch* batch = nullptr;                            // or:
     const std::function<Status(SequenceNumber)>* work = nullptr;  // runs alone
     SequenceNumber first = 0;  // of the batch's operations
     SequenceNumber last = 0;
     Status status;
-    bool done = false;
+    std::atomic<Turn> turn{Turn::kWaits};  // once it is kDone, only the waiter itself may touch the rest
+    bool asleep = false;                   // guarded by mutex_
     std::condition_variable wake;
   };
 
-  // Waits until `self` is done or at the front. True: it leads.
+  // Waits until `self` is done or at the front. True: it leads, and holds the lock.
   bool WaitForTurn(std::unique_lock<std::mutex>* lock, Waiter* self);
+  static void Give(Turn turn, Waiter* waiter);  // REQUIRES: mutex_ held
   // The waiters at the front that one record may hold; at least one.
   size_t GroupSize(size_t* bytes) const;
   Status CommitGroup(size_t bytes);
