@@ -97,9 +97,32 @@ Status DbImpl::Flush() {
   return StallVerdict();
 }
 
+// A scan passed over many tombstones of `memtable`: in a table they would meet what they delete, and go with it.
+void DbImpl::SuggestFlush(const MemTable& memtable) {
+  if (wals_ == nullptr || options_.disable_auto_compaction) return;
+  std::lock_guard lock(mutex_);
+  if (active_.table.get() != &memtable) return;  // it is on its way already
+  flush_suggested_ = active_.id;
+  compaction_wake_.notify_all();
+}
+
+// The compaction thread's: the flush thread must not wait for the queue, whose leader may be waiting for a flush.
+void DbImpl::FlushAsSuggested() {
+  Status status = queue_->RunBetweenGroups([this](SequenceNumber last) {
+    {
+      std::lock_guard lock(mutex_);
+      bool still_active = std::exchange(flush_suggested_, 0) == active_.id;
+      if (!still_active || !immutables_.empty()) return Status::Ok();
+      SILT_RETURN_IF_ERROR(CheckWritable());
+    }
+    return leader_memtable_->Empty() ? Status::Ok() : SwitchMemTable(last);
+  });
+  if (!status.ok()) log_.Warning("flush for a scan: {}", status.ToString());
+}
+
 bool DbImpl::CompactionIsDue() const {
   if (!fatal_.ok()) return false;
-  return !manual_.empty() || (compaction_check_ && !options_.disable_auto_compaction && compaction_space_error_.ok());
+  return !manual_.empty() || flush_suggested_ != 0 || (compaction_check_ && !options_.disable_auto_compaction && compaction_space_error_.ok());
 }
 
 void DbImpl::CompactionLoop() {
@@ -109,6 +132,13 @@ void DbImpl::CompactionLoop() {
     // Some tables become due by their age alone.
     bool due = compaction_wake_.wait_for(lock, kAgeCheck, [&] { return stopping_ || CompactionIsDue(); });
     if (stopping_) return;
+    if (flush_suggested_ != 0) {
+      lock.unlock();
+      FlushAsSuggested();
+      lock.lock();
+      state_changed_.notify_all();
+      continue;
+    }
     compaction_check_ = compaction_check_ || !due;
     lock.unlock();
     whole_drops_.Learn(*view_.Load()->version, &table_cache_);

@@ -128,6 +128,8 @@ class DbImpl final : public Db, private CommitTarget {
   Status MoveOrDrop(const Compaction& compaction);
   Status MergeTables(const Compaction& compaction);
   void FinishCompaction(const Compaction& compaction, const Status& status);
+  void SuggestFlush(const MemTable& memtable);
+  void FlushAsSuggested();
   bool CompactionIsDue() const;  // REQUIRES: mutex_ held
 
   // --- get.cc ---
@@ -184,6 +186,7 @@ class DbImpl final : public Db, private CommitTarget {
   bool wal_wanted_ = false;         // the next WAL should be prepared
   bool compaction_check_ = false;   // something changed since the picker was last asked
   bool compaction_running_ = false;
+  uint64_t flush_suggested_ = 0;  // the id of the active memtable that scans would rather find in a table; 0: none
   bool cleanup_wanted_ = false;  // tables may have become obsolete
   std::deque<ManualCompaction*> manual_;
   SequenceNumber picked_snapshot_ = 0;  // the oldest snapshot when the picker was last asked

@@ -11,6 +11,9 @@ namespace {
 // So many versions of one key are stepped over before it is cheaper to seek past the rest.
 constexpr int kStepsBeforeSeek = 8;
 
+// So many tombstones of memtables in one step cost some 100 us, and every scan would pay them again.
+constexpr int kDeletedWorthAFlush = 2000;
+
 // What NewIterator returns when it cannot return a scan.
 class ErrorIterator final : public Iterator {
  public:
@@ -79,6 +82,7 @@ ScanSources OpenScan(ReadViewRef view, SequenceNumber sequence, FamilyId family,
 
   add_memtable(*scan.view->memtable);
   for (const auto& memtable : scan.view->immutables) add_memtable(*memtable);
+  scan.memtables = sources.size();
   const FamilyVersion& version = scan.view->version->families[family];
   for (const FileRef& file : version.levels[0]) {
     if (InBounds(file, scan)) add_files({&file, 1}, version.has_range_tombstones[0]);
@@ -90,16 +94,18 @@ ScanSources OpenScan(ReadViewRef view, SequenceNumber sequence, FamilyId family,
   return scan;
 }
 
-DbIterator::DbIterator(ScanSources sources, std::shared_ptr<void> pin, std::function<void(const Status&)> on_error)
-    : pin_(std::move(pin)),
-      sources_(std::move(sources)),
-      merged_(sources_.merged.get()),
-      on_error_(std::move(on_error)) {}
+DbIterator::DbIterator(ScanSources sources, std::unique_ptr<ScanOwner> owner)
+    : owner_(std::move(owner)), sources_(std::move(sources)), merged_(sources_.merged.get()) {}
 
 void DbIterator::Stop(const Status& status) {
   valid_ = false;
   status_ = status;
-  if (!status.ok()) on_error_(status);
+  if (!status.ok()) owner_->OnError(status);
+}
+
+// `source` has a tombstone. In a table, the table's own count of them has it compacted away.
+void DbIterator::CountDeleted(size_t source, int* deleted) {
+  if (source < sources_.memtables && ++*deleted == kDeletedWorthAFlush) owner_->OnDeletedInMemory();
 }
 
 void DbIterator::SeekToFirst() {
@@ -166,6 +172,7 @@ void DbIterator::StepOver(std::string_view user_key, SequenceNumber sequence, in
 void DbIterator::FindForward(bool skip_saved) {
   backwards_ = false;
   int steps = 0;
+  int deleted = 0;
   while (merged_->Valid()) {
     ParsedInternalKey entry;
     if (!ParseInternalKey(merged_->key(), &entry)) return Stop(Status::Corruption("scan: malformed key in a table"));
@@ -193,6 +200,7 @@ void DbIterator::FindForward(bool skip_saved) {
       valid_ = true;
       return;
     }
+    CountDeleted(merged_->source(), &deleted);
     saved_key_.assign(entry.user_key);
     skip_saved = true;
     if (cover.span != nullptr && cover.source < merged_->source()) {
@@ -236,6 +244,7 @@ DbIterator::Candidate DbIterator::NewestVisible() {
 
 void DbIterator::FindBackward() {
   backwards_ = true;
+  int deleted = 0;
   while (merged_->Valid()) {
     saved_key_.assign(ExtractUserKey(merged_->key()));
     if (sources_.lower && saved_key_ < *sources_.lower) return Stop(Status::Ok());
@@ -258,22 +267,25 @@ void DbIterator::FindBackward() {
       valid_ = true;
       return;
     }
+    CountDeleted(candidate.source, &deleted);
   }
   Stop(merged_->status());
 }
 
 // Keeps count of the scan, and has tables deleted that only it still used.
-class DbImpl::IteratorPin {
+class DbImpl::IteratorPin final : public ScanOwner {
  public:
   IteratorPin(DbImpl* db, ReadViewRef view) : db_(db), view_(std::move(view)) {
     token_ = db_->pins_.Add(db_->clock_->MonotonicMicros());
   }
-  ~IteratorPin() {
+  ~IteratorPin() override {
     db_->pins_.Remove(token_);
     bool current = db_->view_.Load()->version == view_->version;
     view_.reset();
     if (!current) db_->ScheduleCleanup();
   }
+  void OnError(const Status& error) override { db_->CountDamage(error); }
+  void OnDeletedInMemory() override { db_->SuggestFlush(*view_->memtable); }
   IteratorPin(const IteratorPin&) = delete;
   IteratorPin& operator=(const IteratorPin&) = delete;
 
@@ -288,10 +300,9 @@ std::unique_ptr<Iterator> DbImpl::NewIterator(const ReadOptions& options, Family
   if (family >= options_.families.size()) usable = Status::InvalidArgument(fmt::format("no family {}", family));
   if (!usable.ok()) return std::make_unique<ErrorIterator>(usable);
   ReadViewRef view = view_.Load();  // before the sequence number: see ReadViewHolder
-  auto pin = std::make_shared<IteratorPin>(this, view);
+  auto owner = std::make_unique<IteratorPin>(this, view);
   ScanSources sources = OpenScan(std::move(view), ReadSequence(options), family, options, &table_cache_);
-  return std::make_unique<DbIterator>(std::move(sources), std::move(pin),
-                                      [this](const Status& status) { CountDamage(status); });
+  return std::make_unique<DbIterator>(std::move(sources), std::move(owner));
 }
 
 }  // namespace silt::lsm

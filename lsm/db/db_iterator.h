@@ -1,7 +1,6 @@
 // What users scan with: the merge of all sources, seen at one sequence number.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,6 +24,17 @@ struct ScanSources {
   std::optional<std::string> upper;
   std::unique_ptr<CoverTracker> cover;
   std::unique_ptr<MergingIterator> merged;
+  size_t memtables = 0;  // sources of the merge, the first ones
+};
+
+// Whom a scan belongs to. Let go after everything that the scan reads.
+class ScanOwner {
+ public:
+  virtual ~ScanOwner() = default;
+  // The scan met an error; once for each.
+  virtual void OnError(const Status& error) = 0;
+  // One step had to pass over very many entries of memtables that are deleted.
+  virtual void OnDeletedInMemory() = 0;
 };
 // The options' snapshot is not looked at: `sequence` is what the scan sees.
 ScanSources OpenScan(ReadViewRef view, SequenceNumber sequence, FamilyId family, const ReadOptions& options,
@@ -34,8 +44,7 @@ ScanSources OpenScan(ReadViewRef view, SequenceNumber sequence, FamilyId family,
 // key, which is copied: only after the oldest comes the newest visible one.
 class DbIterator final : public Iterator {
  public:
-  // `pin` is let go last. `on_error` is told of each error once.
-  DbIterator(ScanSources sources, std::shared_ptr<void> pin, std::function<void(const Status&)> on_error);
+  DbIterator(ScanSources sources, std::unique_ptr<ScanOwner> owner);
 
   bool Valid() const override { return valid_; }
   void SeekToFirst() override;
@@ -61,12 +70,12 @@ class DbIterator final : public Iterator {
   void StepOver(std::string_view user_key, SequenceNumber sequence, int* steps);
   Candidate NewestVisible();
   void TakeCandidate(const ParsedInternalKey& entry, Candidate* candidate);
+  void CountDeleted(size_t source, int* deleted);
   void Stop(const Status& status);
 
-  std::shared_ptr<void> pin_;  // first, so that it goes last
+  std::unique_ptr<ScanOwner> owner_;  // first, so that it goes last
   ScanSources sources_;
   MergingIterator* const merged_;
-  std::function<void(const Status&)> on_error_;
   bool valid_ = false;
   bool backwards_ = false;
   std::string saved_key_;

@@ -77,6 +77,11 @@ Result RunWorkload(const Workload& workload, const std::string& engine, KvStore&
   std::unique_ptr<Worker> background;
   if (workload.background) background = std::make_unique<Worker>(store, load, seed, load.threads, stop);
 
+  if (workload.prepare) {
+    Worker preparing(store, load, seed, 0, stop);
+    workload.prepare(preparing);
+  }
+
   uint64_t written_before = BytesWrittenByProcess();
   uint64_t read_before = BytesReadByProcess();
   auto begin = Clock::now();

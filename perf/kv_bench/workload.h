@@ -70,6 +70,7 @@ struct Workload {
   bool looks_up;  // "found" is of interest
   std::function<void(Worker&)> run;
   std::function<void(Worker&)> background = nullptr;  // one more thread, until the others are done
+  std::function<void(Worker&)> prepare = nullptr;     // one thread's, before the others begin; not timed
 };
 
 // Every workload, in the order in which they make sense one after another.

@@ -88,6 +88,13 @@ void MultiGet(Worker& w) {
 }
 
 // Seeks, then reads a few entries on.
+void ReadOn(Worker& w, Cursor& cursor) {
+  for (int n = 0; n < w.load.seek_nexts && cursor.Valid(); ++n) {
+    w.bytes += cursor.key().size() + cursor.value().size();
+    cursor.Next();
+  }
+}
+
 void SeekRandom(Worker& w) {
   auto cursor = w.store.NewCursor();
   for (uint64_t i = 0; i < w.operations; ++i) {
@@ -96,12 +103,31 @@ void SeekRandom(Worker& w) {
     w.Time([&] {
       cursor->Seek(target);
       exact = cursor->Valid() && cursor->key() == target;
-      for (int n = 0; n < w.load.seek_nexts && cursor->Valid(); ++n) {
-        w.bytes += cursor->key().size() + cursor->value().size();
-        cursor->Next();
-      }
+      ReadOn(w, *cursor);
     });
     w.found += exact ? 1 : 0;
+  }
+}
+
+// Four fifths of the keys, from the tenth on.
+uint64_t FirstDeleted(const LoadOptions& load) { return load.num / 10; }
+uint64_t LastDeleted(const LoadOptions& load) { return load.num - load.num / 10; }
+
+void DeleteMost(Worker& w) {
+  for (uint64_t i = FirstDeleted(w.load); i < LastDeleted(w.load); ++i) w.store.Delete(KeyOf(i));
+}
+
+// Seeks to where all keys were deleted one by one, so that the next entry is far away; a thousandth of the operations.
+// The store gets no time to clean up between the deletes and this, but each seek is a scan of its own.
+void ScanAfterDelete(Worker& w) {
+  uint64_t first = FirstDeleted(w.load);
+  for (uint64_t i = 0; i < std::max<uint64_t>(w.operations / 1000, 1); ++i) {
+    std::string target = KeyOf(first + w.random.Below(LastDeleted(w.load) - first));
+    w.Time([&] {
+      auto cursor = w.store.NewCursor();
+      cursor->Seek(target);
+      ReadOn(w, *cursor);
+    });
   }
 }
 
@@ -153,7 +179,7 @@ void DeleteRanges(Worker& w) {
   }
 }
 
-// What a filesystem asks of its store. Keys as siltfs has them in spirit: attributes by inode, entries by directory and
+// Keys as siltfs has them in spirit: attributes by inode, entries by directory and
 // name, blocks by inode and number.
 struct FsKeys {
   static std::string Inode(uint64_t inode) { return fmt::format("I{:016x}", inode); }
@@ -163,6 +189,19 @@ struct FsKeys {
   }
   static std::string Block(uint64_t inode, uint64_t block) { return fmt::format("D{:016x}{:08x}", inode, block); }
 };
+
+// What a filesystem asks of its store for a write of 4 KiB somewhere in a large file: a block, and the inode's times.
+void FsOverwrite(Worker& w) {
+  ValueSource blocks(w.load.seed, 4096, w.load.compressibility);
+  const std::string attributes(96, 'a');
+  for (uint64_t i = 0; i < w.operations; ++i) {
+    Batch batch;
+    batch.Put(FsKeys::Block(w.index, w.random.Below(std::max<uint64_t>(w.operations / 4, 1))), blocks.Next());
+    batch.Put(FsKeys::Inode(w.index), attributes);
+    w.Time([&] { w.store.Write(batch, false); });
+    for (const auto& op : batch.operations) w.bytes += op.key.size() + op.value.size();
+  }
+}
 
 // Of 100 operations: 15 creates with a block of 4 KiB, 45 lookups (entry, then attributes), 10 lookups of what is not
 // there, 15 reads of a block, 5 listings of 32 entries, 10 unlinks.
@@ -235,7 +274,10 @@ const std::vector<Workload>& Workloads() {
        WriteUntilStopped},
       {"deleterandom", "delete keys in random order", false, true, false, DeleteRandom},
       {"deleterange", "delete ranges of 100 keys (num/100)", false, true, false, DeleteRanges},
+      {"scanafterdelete", "seek into a range whose keys were all deleted (num/1000)", false, false, false, ScanAfterDelete,
+       nullptr, DeleteMost},
       {"fsmix", "what a filesystem does: create, look up, read, list, unlink", true, true, false, FsMix},
+      {"fsoverwrite", "what random writes of 4 KiB to a large file are: a block and its inode", true, true, false, FsOverwrite},
   };
   return workloads;
 }
