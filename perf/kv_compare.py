@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Runs kv_bench on siltfs's engine and its peers in turn, several rounds, and prints tables of medians and ratios.
 
-  perf/kv_compare.py [--rounds 5] [--num 1000000] [--sections small,threads,...] [--bench PATH] [--dir DIRECTORY]
+  perf/kv_compare.py [--rounds 5] [--num 1000000] [--sections small,scans,...] [--bench PATH] [--dir DIRECTORY]
                      [--json FILE] [-- kv_bench options]
 
 Engines take turns within each round, so that what else the machine does meets all of them alike. A ratio above 1 means
 that siltfs is faster. Sections:
-  small     values of 100 bytes, which mostly fit the cache, one thread
-  threads   the same from four threads
-  large     values of 4 KiB, five times and more of what the cache holds, one thread
+  small     values of 100 bytes, one thread; of 1,000,000 keys half fits the cache
+  scans     a scan over a large range whose keys were deleted one by one
+  threads   values of 100 bytes from four threads
+  small5x, small5x4  values of 100 bytes, data five times and more of what the cache holds, one and four threads
+  large, large4      values of 4 KiB, data five times and more of what the cache holds, one and four threads
+  cached    values of 4 KiB, all in the cache
   sync      fillsync with values of 4 KiB from 1, 4 and 16 threads; "pwrite" is the bare disk: pwrite and fdatasync on a
             file that was written before
 """
@@ -25,11 +28,19 @@ import report
 WRITES = ["fillseq", "fillbatch", "fillrandom", "overwrite"]
 READS = ["readrandom", "readmissing", "readhot", "multiget", "seekrandom", "readseq", "readreverse", "readwhilewriting"]
 DELETES = ["deleterandom", "deleterange"]
+AS_FILESYSTEM = ["fsmix", "fsoverwrite"]
+SCAN_AFTER_DELETE = ["fillrandom", "scanafterdelete"]
+THREADED = ["fillrandom", "overwrite", *READS[:5], "readwhilewriting", *AS_FILESYSTEM]
 SECTIONS = {  # title, workloads, share of --num, kv_bench's options
-    "small": ("values of 100 bytes, 1 thread", WRITES + READS + DELETES + ["fsmix"], 1, []),
-    "threads": ("values of 100 bytes, 4 threads", ["fillrandom", "overwrite", *READS[:5], "readwhilewriting", "fsmix"], 1,
-                ["--threads=4"]),
-    "large": ("values of 4 KiB, 1 thread", WRITES + READS + DELETES, 8, ["--value_size=4096"]),
+    "small": ("values of 100 bytes, 1 thread", WRITES + READS + DELETES + AS_FILESYSTEM, 1, []),
+    "scans": ("a scan after deletes, values of 100 bytes, 1 thread", SCAN_AFTER_DELETE, 1, []),
+    "threads": ("values of 100 bytes, 4 threads", THREADED, 1, ["--threads=4"]),
+    "small5x": ("values of 100 bytes, five times the cache, 1 thread", WRITES + READS, 1, ["--cache_size=8388608"]),
+    "small5x4": ("... 4 threads", THREADED[:8], 1, ["--cache_size=8388608", "--threads=4"]),
+    "large": ("values of 4 KiB, five times the cache, 1 thread", WRITES + READS + DELETES, 8, ["--value_size=4096"]),
+    "large4": ("... 4 threads", THREADED[:8], 8, ["--value_size=4096", "--threads=4"]),
+    "cached": ("values of 4 KiB, within the cache, 1 thread", WRITES + READS, 40,
+               ["--value_size=4096", "--cache_size=268435456"]),
     "sync1": ("values of 4 KiB, each durable, 1 thread", ["fillsync"], 0.5, ["--value_size=4096"]),
     "sync4": ("... 4 threads", ["fillsync"], 0.25, ["--value_size=4096", "--threads=4"]),
     "sync16": ("... 16 threads", ["fillsync"], 0.1, ["--value_size=4096", "--threads=16"]),
@@ -91,7 +102,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--num", type=int, default=1_000_000, help="keys of the section with small values")
-    parser.add_argument("--sections", default="small,threads,large,sync")
+    parser.add_argument("--sections", default="small,scans,threads,small5x,small5x4,large,large4,cached,sync")
     parser.add_argument("--bench", default=os.path.join(report.TOP, "build", "release", "bin", "kv_bench"))
     parser.add_argument("--dir", default=None, help="where the stores go (default: TMPDIR)")
     parser.add_argument("--json", help="write all rounds to this file")

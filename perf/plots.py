@@ -1,5 +1,6 @@
 """Bar charts and curves as SVG, for the comparing scripts."""
 
+import math
 from xml.sax.saxutils import escape
 
 # Of Okabe and Ito: told apart by everybody.
@@ -57,19 +58,27 @@ def bars(path, title, labels, rows, number):
     drawing.save(path)
 
 
-def curves(path, title, labels, series, number):
-    """series: a list of (x, y) for each label."""
+def curves(path, title, labels, series, number, logarithmic=False):
+    """series: a list of (x, y) for each label. logarithmic: the x axis, with a mark at each x."""
     width, height, left, top, bottom = 900, 360, 70, 70, 40
     drawing = Drawing(width, height)
     drawing.text(20, 22, title, weight="bold")
     legend(drawing, labels, width, 44)
+    x_least = min(x for points in series for x, _ in points) if logarithmic else 0
     x_most = max(x for points in series for x, _ in points)
     y_most = max(y for points in series for _, y in points)
     across, up = width - left - 20, height - top - bottom
     drawing.line([(left, top), (left, top + up), (left + across, top + up)], "black", 1)
+
+    def place(x):
+        if logarithmic:
+            return left + across * (math.log(x / x_least) / math.log(x_most / x_least) if x_most > x_least else 0)
+        return left + across * x / x_most
+
     for share in (0, 0.5, 1):
         drawing.text(left - 6, top + up * (1 - share) + 4, number(y_most * share), anchor="end")
-        drawing.text(left + across * share, top + up + 18, number(x_most * share), anchor="middle")
+    for x in sorted({x for points in series for x, _ in points}) if logarithmic else (0, x_most / 2, x_most):
+        drawing.text(place(x), top + up + 18, number(x), anchor="middle")
     for index, points in enumerate(series):
-        drawing.line([(left + across * x / x_most, top + up * (1 - y / y_most)) for x, y in points], COLOURS[index % len(COLOURS)])
+        drawing.line([(place(x), top + up * (1 - y / y_most)) for x, y in points], COLOURS[index % len(COLOURS)])
     drawing.save(path)
