@@ -15,7 +15,7 @@ struct Verb {
   int (*run)(const Words&);
 };
 
-constexpr std::array<Verb, 10> kVerbs = {{
+constexpr std::array<Verb, 12> kVerbs = {{
     {"mkfs", "make a store", &RunMkfs},
     {"mount", "mount a store at a directory", &RunMount},
     {"umount", "unmount, and wait until the store is closed", &RunUmount},
@@ -25,6 +25,8 @@ constexpr std::array<Verb, 10> kVerbs = {{
     {"scrub", "read and verify every byte, name damaged files", &RunScrub},
     {"compact", "rewrite every table, reclaim what was overwritten or deleted", &RunCompact},
     {"bench", "measure a mounted directory", &RunBench},
+    {"accesslog", "show the requests that a mount serves", &RunAccessLog},
+    {"doctor", "say what is missing for siltfs on this machine, and what to do", &RunDoctor},
     {"debug", "look inside: manifest, table, wal, keys", &RunDebug},
 }};
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mount/progress.h"
 #include "mount/report.h"
 
 namespace silt::mount {
@@ -27,6 +28,22 @@ int RunScrub(const Words& words);
 int RunCompact(const Words& words);
 int RunBench(const Words& words);
 int RunDebug(const Words& words);
+int RunAccessLog(const Words& words);
+int RunDoctor(const Words& words);
+
+// --progress, with what it means for this process.
+class ProgressOption {
+ public:
+  explicit ProgressOption(CLI::App* app) {
+    app->add_option("--progress", word_, kProgressHelp)
+        ->check(CLI::IsMember({"auto", "plain", "none"}))
+        ->capture_default_str();
+  }
+  ProgressStyle style() const { return ParseProgressStyle(word_).value_or(ProgressStyle::kNone); }
+
+ private:
+  std::string word_ = "auto";
+};
 
 // Parses; nullopt when the verb should go on, else its exit code: --help was printed, or the line that says what is
 // wrong with the arguments.

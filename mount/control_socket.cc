@@ -21,6 +21,7 @@ using lsm::Status;
 using nlohmann::json;
 
 constexpr size_t kLongestLine = 16 << 20;
+constexpr int kSendSeconds = 5;
 
 // The store's path may be longer than sun_path, so the socket is named through a descriptor of the directory.
 sockaddr_un AddressIn(const UniqueFd& directory) {
@@ -47,6 +48,11 @@ bool ConnectTo(const UniqueFd& directory, const UniqueFd& fd) {
 
 Status SystemError(std::string_view call, const std::string& store) {
   return Status::IoError(fmt::format("{} {}/{}: {}", call, store, kControlSocketName, std::strerror(errno)));
+}
+
+bool HasHungUp(const UniqueFd& fd) {
+  pollfd state{fd.get(), 0, 0};  // POLLHUP: a client that only has nothing more to say is still there
+  return ::poll(&state, 1, 0) == 1;
 }
 
 json Refusal(std::string_view error) {
@@ -137,6 +143,9 @@ void ControlServer::AcceptLoop() {
     UniqueFd fd(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     JoinFinished();
     if (!fd) continue;
+    // A client that does not read what it asked for must not hold up the end of the mount.
+    timeval limit{.tv_sec = kSendSeconds, .tv_usec = 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     std::lock_guard lock(mutex_);
     Connection& connection = connections_.emplace_back();
     connection.fd = std::move(fd);
@@ -155,21 +164,25 @@ void ControlServer::JoinFinished() {
 
 void ControlServer::Serve(Connection* connection) {
   JsonStream stream(connection->fd.get());
+  std::atomic<bool> sending{true};  // events may come from other threads than the handler's
+  const Emit emit = [&](const json& event) {
+    if (sending && !stream.Send(event)) sending = false;
+  };
+  const Unwanted unwanted = [&] { return !sending || draining_.load() || HasHungUp(connection->fd); };
   while (auto request = stream.Receive()) {
-    Emit emit = [&](const json& event) { stream.Send(event); };
-    if (!stream.Send(Answer(*request, emit))) break;
+    if (!stream.Send(Answer(*request, emit, unwanted))) break;
   }
   ::shutdown(connection->fd.get(), SHUT_RDWR);
   connection->finished.store(true);
 }
 
-json ControlServer::Answer(const json& request, const Emit& emit) {
+json ControlServer::Answer(const json& request, const Emit& emit, const Unwanted& unwanted) {
   {
     std::lock_guard lock(mutex_);
     if (draining_) return Refusal("the store is being closed");
     ++active_;
   }
-  json answer = handler_(request, emit);
+  json answer = handler_(request, emit, unwanted);
   std::lock_guard lock(mutex_);
   if (--active_ == 0) idle_.notify_all();
   return answer;
@@ -198,6 +211,10 @@ Result<json> ControlClient::Call(const json& request, const OnEvent& on_event) {
     }
   }
   return Fail(Status::IoError("the daemon closed its control socket before it answered; see siltfs.log in the store"));
+}
+
+void ControlClient::Leave() {
+  ::shutdown(fd_.get(), SHUT_RDWR);
 }
 
 bool ControlClient::WaitForClose(int seconds) {

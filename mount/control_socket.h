@@ -43,15 +43,19 @@ class JsonStream {
 class ControlServer {
  public:
   using Emit = std::function<void(const nlohmann::json& event)>;
+  // True when nobody waits for the answer any more: the client has gone, or the store is being closed. Work that takes
+  // long asks now and then.
+  using Unwanted = std::function<bool()>;
   // Answers one request with the last object (see above). Called from many threads.
-  using Handler = std::function<nlohmann::json(const nlohmann::json& request, const Emit& emit)>;
+  using Handler = std::function<nlohmann::json(const nlohmann::json& request, const Emit& emit, const Unwanted& unwanted)>;
 
   // Binds STORE/control.sock, replacing one that nobody listens on. kBusy when somebody does.
   static lsm::Result<std::unique_ptr<ControlServer>> Start(const std::string& store, Handler handler);
   // Ends the connections and removes the socket.
   ~ControlServer();
 
-  // From now on requests are refused; returns when none is being answered. Connections stay open.
+  // From now on requests are refused, and those being answered are unwanted; returns when there is none. Connections
+  // stay open.
   void Drain();
 
  private:
@@ -64,7 +68,7 @@ class ControlServer {
   ControlServer(UniqueFd directory, UniqueFd socket, UniqueFd wake, Handler handler);
   void AcceptLoop();
   void Serve(Connection* connection);
-  nlohmann::json Answer(const nlohmann::json& request, const Emit& emit);
+  nlohmann::json Answer(const nlohmann::json& request, const Emit& emit, const Unwanted& unwanted);
   void JoinFinished();
 
   UniqueFd directory_;  // of the store; the socket is removed through it
@@ -76,7 +80,7 @@ class ControlServer {
   std::condition_variable idle_;
   std::list<Connection> connections_;  // guarded by mutex_
   int active_ = 0;                     // guarded by mutex_: requests being answered
-  bool draining_ = false;              // guarded by mutex_
+  std::atomic<bool> draining_{false};  // written under mutex_
 };
 
 class ControlClient {
@@ -87,6 +91,8 @@ class ControlClient {
   using OnEvent = std::function<void(const nlohmann::json& event)>;
   // The result, or what went wrong. `on_event` may be empty.
   lsm::Result<nlohmann::json> Call(const nlohmann::json& request, const OnEvent& on_event = {});
+  // Ends the connection, also for a call that another thread makes.
+  void Leave();
   // Returns when the daemon has closed the store, or is gone.
   // False when it is still there after so long; -1 waits without end.
   bool WaitForClose(int seconds = -1);

@@ -13,8 +13,6 @@
 namespace silt::mount {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 // The watch looks so often while requests come, and sleeps after so many looks that saw none.
 constexpr auto kWatchInterval = std::chrono::milliseconds(4);
 constexpr int kIdleLooks = 25;
@@ -27,8 +25,9 @@ struct DeviceLoop::Buffer {
   std::unique_ptr<char[]> bytes = std::make_unique_for_overwrite<char[]>(kSize);
 };
 
-DeviceLoop::DeviceLoop(fuse_session* session, unsigned max_threads, std::function<void()> initialized)
-    : session_(session), max_threads_(max_threads), initialized_(std::move(initialized)) {}
+DeviceLoop::DeviceLoop(fuse_session* session, RequestObserver* observer, unsigned max_threads,
+                       std::function<void()> initialized)
+    : session_(session), observer_(observer), max_threads_(max_threads), initialized_(std::move(initialized)) {}
 
 DeviceLoop::~DeviceLoop() = default;
 
@@ -90,9 +89,7 @@ void DeviceLoop::Serve(Buffer* buffer, size_t size, uint64_t term) {
     requests_.fetch_add(1);  // in one order with the watch's own two steps: it counts it, or is woken
     if (watch_sleeps_.load()) WakeWatch();
   }
-  auto begun = Clock::now();
-  request.Serve(session_);
-  durations_.Record(opcode, Clock::now() - begun);
+  durations_.Record(opcode, observer_->Serve(&request, session_));
   if (term_.load(std::memory_order_acquire) == term) serving_.store(false, std::memory_order_release);
   if (opcode == FUSE_INIT) initialized_();
 }

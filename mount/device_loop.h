@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "mount/fuse_api.h"
+#include "mount/observe/request_observer.h"
 #include "mount/request_durations.h"
 
 namespace silt::mount {
@@ -24,7 +25,8 @@ namespace silt::mount {
 class DeviceLoop {
  public:
   // `initialized` is called once, by a serving thread, when the reply to INIT has been sent.
-  DeviceLoop(fuse_session* session, unsigned max_threads, std::function<void()> initialized);
+  DeviceLoop(fuse_session* session, RequestObserver* observer, unsigned max_threads,
+             std::function<void()> initialized);
   ~DeviceLoop();
 
   // Serves until the kernel ends the connection. 0 or -errno.
@@ -43,6 +45,7 @@ class DeviceLoop {
   void WakeWatch();
 
   fuse_session* const session_;
+  RequestObserver* const observer_;
   const unsigned max_threads_;
   const std::function<void()> initialized_;
   RequestDurations durations_;

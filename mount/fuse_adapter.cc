@@ -1,6 +1,7 @@
 #include "mount/fuse_adapter.h"
 
 #include "mount/fuse_reply.h"
+#include "mount/observe/control_operations.h"
 
 namespace silt::mount {
 namespace {
@@ -51,6 +52,7 @@ fuse_lowlevel_ops MakeOperations() {
 #if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
   ops.statx = &Statx;
 #endif
+  AddControlDirectory(&ops);
   // Left out on purpose: release and releasedir (never sent where open is not), poll and bmap (libfuse answers ENOSYS,
   // and the kernel then never asks again), getlk, setlk and flock (the kernel keeps locks itself).
   return ops;

@@ -20,6 +20,8 @@ inline constexpr double kForever = 1e9;  // seconds
 // Bytes of data in one READ or WRITE; libfuse and the kernel go no further.
 inline constexpr unsigned kMaxWrite = 1 << 20;
 
+class ControlDirectory;
+
 // Lives longer than the session that it serves. Thread-safe.
 class Adapter {
  public:
@@ -29,6 +31,7 @@ class Adapter {
     bool dirsync = false;  // changes of directories are durable before they are answered
     // Called when the kernel says hello, with what it offers; returns what to accept that libfuse has no name for.
     std::function<uint64_t(uint64_t offered)> on_init;
+    ControlDirectory* control_directory = nullptr;  // .siltfs, if there is to be one; outlives the session
   };
   Adapter(fs::Filesystem* filesystem, Options options) : filesystem_(filesystem), options_(std::move(options)) {}
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <numeric>
 
+#include "mount/observe/metrics_server.h"
 #include "mount/size.h"
 
 namespace silt::mount {
@@ -53,13 +54,18 @@ bool SetRingMemory(MountOptions* o, std::string_view value) {
   return (o->io_uring_memory_bytes = ParseSize(value)).has_value();
 }
 
+bool SetMetrics(MountOptions* o, std::string_view value) {
+  o->metrics = value;
+  return MetricsAddress::Parse(value).has_value();
+}
+
 bool SetLogLevel(MountOptions* o, std::string_view value) {
   constexpr std::array<std::string_view, 5> levels = {"debug", "info", "warning", "error", "off"};
   o->log_level = value;
   return std::find(levels.begin(), levels.end(), value) != levels.end();
 }
 
-const std::array<OwnOption, 18> kOwn = {{
+const std::array<OwnOption, 21> kOwn = {{
     {"ro", "", "mount read-only", [](MountOptions* o, std::string_view) { return o->read_only = true; }},
     {"rw", "", "mount for reading and writing (default)",
      [](MountOptions* o, std::string_view) { return !(o->read_only = false); }},
@@ -88,6 +94,10 @@ const std::array<OwnOption, 18> kOwn = {{
     {"log_level", "LEVEL", "debug, info, warning, error or off, for STORE/siltfs.log (default info)", &SetLogLevel},
     {"debug", "", "print every FUSE request to stderr (implies -f)",
      [](MountOptions* o, std::string_view) { return o->debug = true; }},
+    {"control_dir", "", "a directory .siltfs at the root, not listed, tells what the daemon does (default)",
+     [](MountOptions* o, std::string_view) { return o->control_dir = true; }},
+    {"no_control_dir", "", "no .siltfs", [](MountOptions* o, std::string_view) { return !(o->control_dir = false); }},
+    {"metrics", "ADDRESS", "Prometheus metrics at 127.0.0.1:PORT, [::1]:PORT or unix:/PATH", &SetMetrics},
     {"defaults", "", "nothing", [](MountOptions*, std::string_view) { return true; }},
 }};
 

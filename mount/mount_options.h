@@ -25,6 +25,8 @@ struct MountOptions {
   std::optional<uint64_t> io_uring_memory_bytes;  // nullopt: a share of memory_bytes
   std::string log_level = "info";
   bool debug = false;
+  bool control_dir = true;  // .siltfs
+  std::string metrics;      // see MetricsAddress; empty: none
   std::vector<std::string> kernel;  // passed on as they are: nosuid, noexec, noatime, ...
 
   uint64_t RingMemoryBytes() const { return io_uring_memory_bytes.value_or(memory_bytes / 8); }

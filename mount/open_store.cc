@@ -28,19 +28,23 @@ Result<std::unique_ptr<lsm::Db>> OpenEngine(const std::string& store, Access acc
 }
 
 int Call(const VerbCall& call) {
+  auto complain = [&](const std::string& where, const auto& what) {
+    if (call.failing) call.failing();
+    return Complain(call.verb, where, what);
+  };
   auto target = ResolveTarget(call.path);
-  if (!target) return Complain(call.verb, call.path, target.error());
+  if (!target) return complain(call.path, target.error());
   if (auto daemon = ControlClient::Connect(target->store)) {
     Result<json> result = daemon->Call(call.request, call.on_event);
-    return result ? call.show(*result) : Complain(call.verb, target->store, result.error());
+    return result ? call.show(*result) : complain(target->store, result.error());
   }
   if (!target->mountpoint.empty() && !IsDeadMount(target->mountpoint)) {
-    return Complain(call.verb, target->mountpoint,
+    return complain(target->mountpoint,
                     fmt::format("mounted, but the daemon does not answer at {}/{}; are you its owner?", target->store,
                                 kControlSocketName));
   }
   Result<json> result = call.direct(target->store);
-  return result ? call.show(*result) : Complain(call.verb, target->store, result.error());
+  return result ? call.show(*result) : complain(target->store, result.error());
 }
 
 }  // namespace silt::mount

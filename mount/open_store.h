@@ -30,6 +30,7 @@ struct VerbCall {
   ControlClient::OnEvent on_event;  // also for `direct` to call
   std::function<lsm::Result<nlohmann::json>(const std::string& store)> direct;
   std::function<int(const nlohmann::json& result)> show;
+  std::function<void()> failing = {};  // called before a complaint; may be empty
 };
 int Call(const VerbCall& call);
 

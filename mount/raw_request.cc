@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 namespace silt::mount {
@@ -42,7 +43,7 @@ class ReplyRouting {
  public:
   static ssize_t Write(int fd, iovec* parts, int count, void* /*userdata*/) {
     auto header = StructAt<fuse_out_header>({static_cast<const char*>(parts[0].iov_base), parts[0].iov_len}, 0);
-    const RawRequest* current = RawRequest::Current();
+    RawRequest* current = RawRequest::Current();
     // Notifications have no request.
     if (current == nullptr || header.unique != current->unique()) return ::writev(fd, parts, count);
     int error = current->SendReply(fd, {parts, static_cast<size_t>(count)});
@@ -83,7 +84,25 @@ uint64_t RawRequest::OfferedByKernel() const {
   return (init.flags & FUSE_INIT_EXT) != 0 ? init.flags | static_cast<uint64_t>(init.flags2) << 32 : init.flags;
 }
 
-int RawRequest::SendReply(int fd, std::span<iovec> parts) const {
+uint64_t RawRequest::ReplyInode() const {
+  switch (opcode()) {
+    case FUSE_LOOKUP:
+    case FUSE_MKNOD:
+    case FUSE_MKDIR:
+    case FUSE_SYMLINK:
+    case FUSE_LINK:
+    case FUSE_CREATE:
+      static_assert(offsetof(fuse_entry_out, nodeid) == 0);
+      return reply_error_ == 0 ? reply_front_ : 0;
+    default:
+      return 0;
+  }
+}
+
+int RawRequest::SendReply(int fd, std::span<iovec> parts) {
+  auto front = [&](size_t part) { return std::span(static_cast<const char*>(parts[part].iov_base), parts[part].iov_len); };
+  reply_error_ = -StructAt<fuse_out_header>(front(0), 0).error;
+  if (parts.size() > 1) reply_front_ = StructAt<uint64_t>(front(1), 0);
   if (accepted_ != 0 && parts.size() > 1) AddToInitReply(parts[1], accepted_);
   if (target_ != nullptr) return target_->Reply(parts);
   return ::writev(fd, parts.data(), static_cast<int>(parts.size())) < 0 ? -errno : 0;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "mount/fuse_api.h"
@@ -30,6 +31,13 @@ class RawRequest {
   void Serve(fuse_session* session);
 
   uint32_t opcode() const;
+  std::span<const char> bytes() const { return bytes_; }
+
+  // Of the reply that was sent: errno, 0 for success. nullopt before, for a request without one, and where replies are
+  // not routed.
+  std::optional<int> reply_error() const { return reply_error_; }
+  // The inode of a reply that tells of one (LOOKUP, CREATE, MKDIR, ...); 0 where there is none.
+  uint64_t ReplyInode() const;
 
   // Of a write: the caller may not leave suid and sgid standing (KILLPRIV_V2).
   bool WriteKillsSuidSgid() const;
@@ -45,11 +53,13 @@ class RawRequest {
  private:
   friend class ReplyRouting;
   uint64_t unique() const;
-  int SendReply(int fd, std::span<iovec> parts) const;
+  int SendReply(int fd, std::span<iovec> parts);
 
   std::span<char> bytes_;
   ReplyTarget* target_;
   uint64_t accepted_ = 0;
+  std::optional<int> reply_error_;
+  uint64_t reply_front_ = 0;  // the first bytes of its body, where it has so many
 };
 
 // Leads the replies of a mounted session through SendReply. False where libfuse was built without

@@ -1,8 +1,6 @@
 #include "mount/report.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
-
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -39,21 +37,6 @@ std::string Describe(const lsm::Status& status) {
     default:
       return status.ToString();
   }
-}
-
-Progress::Progress(std::string label) : label_(std::move(label)), terminal_(::isatty(STDERR_FILENO) == 1) {}
-
-Progress::~Progress() {
-  if (last_percent_ >= 0) fmt::print(stderr, "\r\033[K");
-}
-
-void Progress::Update(uint64_t done, uint64_t total) {
-  if (!terminal_ || total == 0) return;
-  int percent = static_cast<int>(static_cast<double>(done) * 100 / static_cast<double>(total));
-  if (percent == last_percent_) return;
-  last_percent_ = percent;
-  fmt::print(stderr, "\r{} {:3}%", label_, percent);
-  std::fflush(stderr);
 }
 
 }  // namespace silt::mount

@@ -1,4 +1,4 @@
-// How a verb speaks to people: one line on stderr that says what, where and what to do; progress on a terminal.
+// How a verb speaks to people: one line on stderr that says what, where and what to do.
 #pragma once
 
 #include <cstdint>
@@ -24,20 +24,5 @@ std::string Describe(const lsm::Status& status);
 
 // A whole object for --json, indented. Bytes that are no UTF-8 (a path may hold any) become U+FFFD.
 std::string JsonText(const nlohmann::json& object);
-
-// A line on stderr that is rewritten in place; silent unless stderr is a terminal. Not thread-safe.
-class Progress {
- public:
-  explicit Progress(std::string label);
-  ~Progress();  // clears the line
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-  void Update(uint64_t done, uint64_t total);
-
- private:
-  std::string label_;
-  bool terminal_;
-  int last_percent_ = -1;
-};
 
 }  // namespace silt::mount

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mount/io_ring.h"
+#include "mount/observe/request_observer.h"
 #include "mount/request_durations.h"
 #include "mount/ring_entry.h"
 #include "mount/worker_pool.h"
@@ -24,6 +25,7 @@ class RingQueue {
   // What all queues of a mount share. Outlives them.
   struct Shared {
     fuse_session* session = nullptr;
+    RequestObserver* observer = nullptr;
     WorkerPool* workers = nullptr;
     RequestDurations* durations = nullptr;
     std::function<void(int error)> failed;  // the kernel refused an entry: -errno

@@ -27,7 +27,11 @@ lsm::Result<std::unique_ptr<RingTransport>> RingTransport::Create(fuse_session* 
 
 RingTransport::RingTransport(fuse_session* session, const Options& options)
     : workers_(options.max_threads),
-      shared_{.session = session, .workers = &workers_, .durations = &durations_, .failed = options.failed} {}
+      shared_{.session = session,
+              .observer = options.observer,
+              .workers = &workers_,
+              .durations = &durations_,
+              .failed = options.failed} {}
 
 RingTransport::~RingTransport() = default;
 

@@ -2,8 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include "lsm/clock.h"
 #include "mount/key_dump.h"
+#include "mount/observe/access_log_service.h"
 #include "mount/report.h"
 #include "mount/stats_report.h"
 
@@ -12,16 +18,74 @@ namespace silt::mount {
 using lsm::Result;
 using nlohmann::json;
 
-Result<json> CompactAll(lsm::Db& db) {
+namespace {
+
+// Bytes that rewriting a family reads: each level is merged into the next, with what it has gathered on the way.
+uint64_t BytesToMerge(const lsm::FamilyStats& family, uint64_t memtable_bytes) {
+  uint64_t gathered = memtable_bytes;
+  uint64_t sum = 0;
+  for (size_t level = 0; level + 1 < family.levels.size(); ++level) {
+    gathered += family.levels[level].raw_bytes;
+    if (gathered != 0) sum += gathered + family.levels[level + 1].raw_bytes;
+  }
+  return sum;
+}
+
+// Tells how far merging has come until it is destroyed.
+class MergeTicker {
+ public:
+  MergeTicker(lsm::Db& db, const EventSink& emit) : db_(db), emit_(emit) {
+    const lsm::DbStats stats = db_.GetStats();
+    begin_ = stats.merged_bytes;
+    for (const lsm::FamilyStats& family : stats.families) total_ += BytesToMerge(family, 0);
+    Tell(0);
+    thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+  }
+
+  // All is merged.
+  void Finish() {
+    thread_ = {};
+    Tell(total_);
+  }
+
+ private:
+  void Run(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (!ended_.wait_for(lock, stop, std::chrono::milliseconds(200), [&] { return stop.stop_requested(); })) {
+      Tell(db_.GetStats().merged_bytes - begin_);
+    }
+  }
+
+  void Tell(uint64_t done) const {
+    if (total_ != 0) emit_({{"progress", {{"done", std::min(done, total_)}, {"total", total_}}}});
+  }
+
+  lsm::Db& db_;
+  const EventSink& emit_;
+  uint64_t begin_ = 0;
+  uint64_t total_ = 0;
+  std::mutex mutex_;
+  std::condition_variable_any ended_;
+  std::jthread thread_;  // last: it ends before what it uses
+};
+
+}  // namespace
+
+Result<json> CompactAll(lsm::Db& db, const EventSink& emit, const StopCheck& stop) {
+  lsm::Status status = db.Flush();  // what is in memory counts too
+  if (!status.ok()) return Fail(status);
+  MergeTicker ticker(db, emit);
   size_t families = db.GetStats().families.size();
   for (size_t family = 0; family < families; ++family) {
-    lsm::Status status = db.CompactRange(static_cast<lsm::FamilyId>(family), nullptr, nullptr);
+    if (stop()) return Fail(lsm::Status::Aborted("the compaction was stopped"));
+    status = db.CompactRange(static_cast<lsm::FamilyId>(family), nullptr, nullptr);
     if (!status.ok()) return Fail(status);
   }
+  ticker.Finish();
   return json::object();
 }
 
-Result<json> Scrub(lsm::Db& db, const EventSink& emit) {
+Result<json> Scrub(lsm::Db& db, const EventSink& emit, const StopCheck& stop) {
   uint64_t damaged = 0;
   uint64_t bytes = 0;
   uint64_t last_percent = 101;
@@ -38,6 +102,7 @@ Result<json> Scrub(lsm::Db& db, const EventSink& emit) {
     last_percent = percent;
     emit({{"progress", {{"done", done}, {"total", total}}}});
   };
+  callbacks.stop = stop;
   lsm::Status status = db.Verify(callbacks);
   if (!status.ok()) return Fail(status);
   return json{{"damaged_files", damaged}, {"bytes", bytes}};
@@ -59,33 +124,45 @@ Result<json> ListKeys(lsm::Db& db, const json& request, const EventSink& emit) {
   return json::object();
 }
 
-Service::Service(std::string store, MountFacts facts, Adapter* adapter, const TransportStatus* transport)
+Service::Service(std::string store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
+                 const TransportStatus* transport)
     : store_(std::move(store)),
       facts_(std::move(facts)),
       adapter_(adapter),
+      observer_(observer),
       transport_(transport),
       started_micros_(lsm::Clock::System()->MonotonicMicros()) {}
 
-json Service::Answer(const json& request, const EventSink& emit) {
+json Service::Answer(const json& request, const EventSink& emit, const StopCheck& unwanted) {
   auto verb = request.find("verb");
   if (verb == request.end() || !verb->is_string()) return {{"ok", false}, {"error", "a request names a verb"}};
-  Result<json> result = Dispatch(verb->get<std::string>(), request, emit);
+  Result<json> result = Dispatch(verb->get<std::string>(), request, emit, unwanted);
   if (!result) return {{"ok", false}, {"error", Describe(result.error())}};
   return {{"ok", true}, {"result", *std::move(result)}};
 }
 
-Result<json> Service::Dispatch(const std::string& verb, const json& request, const EventSink& emit) {
+Result<json> Service::Dispatch(const std::string& verb, const json& request, const EventSink& emit,
+                               const StopCheck& unwanted) {
   lsm::Db& db = adapter_->filesystem().db();
   if (verb == "status") return Status();
-  if (verb == "stats") return StatsJson(db.GetStats(), &adapter_->counters());
-  if (verb == "compact") return CompactAll(db);
-  if (verb == "scrub") return Scrub(db, emit);
+  if (verb == "stats") return Stats();
+  if (verb == "compact") return CompactAll(db, emit, unwanted);
+  if (verb == "scrub") return Scrub(db, emit, unwanted);
+  if (verb == "accesslog") return ServeAccessLog(request, observer_, emit, unwanted);
   if (verb == "keys") return ListKeys(db, request, emit);
   return Fail(lsm::Status::InvalidArgument(
       fmt::format("unknown verb '{}'; the daemon is siltfs {}, perhaps older than this program", verb, SILT_VERSION)));
 }
 
-json Service::Status() {
+json Service::Stats() const {
+  return StatsJson(adapter_->filesystem().db().GetStats(), &adapter_->counters(), &observer_->latencies());
+}
+
+std::string Service::AccessLogText() const {
+  return mount::AccessLogText(observer_, facts_.mountpoint);
+}
+
+json Service::Status() const {
   MountFacts facts = facts_;
   facts.uptime_seconds = (lsm::Clock::System()->MonotonicMicros() - started_micros_) / 1'000'000;
   facts.transport = transport_->Get();

@@ -8,18 +8,22 @@
 #include "lsm/db.h"
 #include "lsm/status.h"
 #include "mount/fuse_adapter.h"
+#include "mount/observe/request_observer.h"
 #include "mount/status_report.h"
 
 namespace silt::mount {
 
 using EventSink = std::function<void(const nlohmann::json& event)>;
+// True when the work should end early.
+using StopCheck = std::function<bool()>;
 
-// Rewrites every table of every family. The result is {} for now.
-lsm::Result<nlohmann::json> CompactAll(lsm::Db& db);
+// Rewrites every table of every family. Emits {"progress":{...}} a few times a second, from another thread: bytes of keys
+// and values, of which the whole is an estimate. `stop` is asked between families. The result is {} for now.
+lsm::Result<nlohmann::json> CompactAll(lsm::Db& db, const EventSink& emit, const StopCheck& stop);
 
 // Reads and checks every byte. Emits {"progress":{...}} at most once for each percent, and {"damage":{"file","what"}}.
-// The result: {"damaged_files":N,"bytes":N}.
-lsm::Result<nlohmann::json> Scrub(lsm::Db& db, const EventSink& emit);
+// `stop` is asked before each file. The result: {"damaged_files":N,"bytes":N}.
+lsm::Result<nlohmann::json> Scrub(lsm::Db& db, const EventSink& emit, const StopCheck& stop);
 
 // Every key in order, as {"line":"..."}. The request may hold "family" (number), "prefix" (text), "limit" (number).
 lsm::Result<nlohmann::json> ListKeys(lsm::Db& db, const nlohmann::json& request, const EventSink& emit);
@@ -27,18 +31,27 @@ lsm::Result<nlohmann::json> ListKeys(lsm::Db& db, const nlohmann::json& request,
 // Answers one request of the control socket. Thread-safe.
 class Service {
  public:
-  // `adapter` and `transport` must outlive it. The facts' uptime and transport are ignored: one is counted from now, the
+  // `adapter`, `observer` and `transport` must outlive it. The facts' uptime and transport are ignored: one is counted from now, the
   // other is asked each time.
-  Service(std::string store, MountFacts facts, Adapter* adapter, const TransportStatus* transport);
-  nlohmann::json Answer(const nlohmann::json& request, const EventSink& emit);
+  Service(std::string store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
+          const TransportStatus* transport);
+  // `unwanted`: nobody waits for the answer any more.
+  nlohmann::json Answer(const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted);
+
+  // What the verbs of these names answer.
+  nlohmann::json Status() const;
+  nlohmann::json Stats() const;
+  // The access log's lines, for people; says how to get more.
+  std::string AccessLogText() const;
 
  private:
-  lsm::Result<nlohmann::json> Dispatch(const std::string& verb, const nlohmann::json& request, const EventSink& emit);
-  nlohmann::json Status();
+  lsm::Result<nlohmann::json> Dispatch(const std::string& verb, const nlohmann::json& request, const EventSink& emit,
+                                       const StopCheck& unwanted);
 
   std::string store_;
   MountFacts facts_;
   Adapter* adapter_;
+  RequestObserver* observer_;
   const TransportStatus* transport_;
   uint64_t started_micros_;
 };

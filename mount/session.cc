@@ -15,9 +15,16 @@
 #include "mount/daemon_log.h"
 #include "mount/fuse_adapter.h"
 #include "mount/mountinfo.h"
+#include "mount/observe/config_text.h"
+#include "mount/observe/control_directory.h"
+#include "mount/observe/metrics_server.h"
+#include "mount/observe/prometheus_text.h"
+#include "mount/observe/request_observer.h"
 #include "mount/report.h"
 #include "mount/service.h"
 #include "mount/signal_thread.h"
+#include "mount/stats_report.h"
+#include "mount/status_report.h"
 #include "mount/transport.h"
 #include "mount/unmount.h"
 
@@ -71,6 +78,7 @@ class Session {
   Status Start() {
     SILT_RETURN_IF_ERROR(OpenStore());
     SILT_RETURN_IF_ERROR(StartControl());
+    SILT_RETURN_IF_ERROR(StartMetrics());
     return MountSession();
   }
 
@@ -84,11 +92,36 @@ class Session {
     auto opened = fs::Filesystem::Open(open, config_.store);
     if (!opened) return opened.error();
     filesystem_ = *std::move(opened);
+    observer_ = std::make_unique<RequestObserver>(filesystem_.get());
+    if (config_.options.control_dir) MakeControlDirectory();
     Adapter::Options options{.writeback = config_.options.writeback,
                              .acl = config_.options.acl,
                              .dirsync = config_.options.dirsync,
-                             .on_init = [this](uint64_t offered) { return transport_->OnInit(offered); }};
+                             .on_init = [this](uint64_t offered) { return transport_->OnInit(offered); },
+                             .control_directory = control_directory_.get()};
     adapter_ = std::make_unique<Adapter>(filesystem_.get(), std::move(options));
+    return Status::Ok();
+  }
+
+  // Read once requests come, when there is a service.
+  void MakeControlDirectory() {
+    control_directory_ = std::make_unique<ControlDirectory>(std::vector<ControlDirectory::File>{
+        {"stats", [this] { return StatusText(service_->Status()) + "\n" + StatsText(service_->Stats()); }},
+        {"config", [this] { return ConfigText(config_.store, config_.mountpoint, config_.options); }},
+        {"accesslog", [this] { return service_->AccessLogText(); }}});
+  }
+
+  Status StartMetrics() {
+    if (config_.options.metrics.empty()) return Status::Ok();
+    auto address = MetricsAddress::Parse(config_.options.metrics);
+    if (!address) return address.error();
+    auto started = MetricsServer::Start(*address, [this] {
+      return PrometheusText(service_->Status(), filesystem_->db().GetStats(), adapter_->counters(),
+                            observer_->latencies());
+    });
+    if (!started) return started.error();
+    metrics_ = *std::move(started);
+    log_->info("metrics at {}", config_.options.metrics);
     return Status::Ok();
   }
 
@@ -98,10 +131,12 @@ class Session {
                      .read_only = config_.options.read_only,
                      .uptime_seconds = 0,
                      .transport = {}};
-    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), &transport_status_);
-    auto started = ControlServer::Start(config_.store, [this](const nlohmann::json& request, const EventSink& emit) {
-      return service_->Answer(request, emit);
-    });
+    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), observer_.get(),
+                                         &transport_status_);
+    auto started = ControlServer::Start(
+        config_.store, [this](const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted) {
+          return service_->Answer(request, emit, unwanted);
+        });
     if (started) {
       control_ = *std::move(started);
     } else if (config_.options.read_only && started.error().code() != lsm::StatusCode::kBusy) {
@@ -139,7 +174,8 @@ class Session {
   }
 
   void MakeTransport() {
-    Transport::Options options{.io_uring = config_.options.io_uring,
+    Transport::Options options{.observer = observer_.get(),
+                               .io_uring = config_.options.io_uring,
                                .ring_memory_bytes = config_.options.RingMemoryBytes(),
                                .max_threads = config_.options.max_threads,
                                .ready = [this] { OnReady(); },
@@ -197,6 +233,7 @@ class Session {
     if (session_ && mounted_) fuse_session_unmount(session_.get());
     transport_.reset();
     session_.reset();
+    metrics_.reset();
     bool ok = true;
     if (filesystem_) {
       Status status = filesystem_->Close();
@@ -215,9 +252,12 @@ class Session {
   std::atomic<bool> reported_{false};
   std::shared_ptr<spdlog::logger> log_;
   std::unique_ptr<fs::Filesystem> filesystem_;
+  std::unique_ptr<RequestObserver> observer_;
+  std::unique_ptr<ControlDirectory> control_directory_;
   std::unique_ptr<Adapter> adapter_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<MetricsServer> metrics_;
   TransportStatus transport_status_;
   std::unique_ptr<fuse_session, DestroySession> session_;
   std::unique_ptr<Transport> transport_;

@@ -13,6 +13,7 @@ json LevelJson(size_t level, const lsm::LevelStats& stats) {
   return {{"level", level},
           {"files", stats.files},
           {"bytes", stats.bytes},
+          {"raw_bytes", stats.raw_bytes},
           {"entries", stats.entries},
           {"tombstones", stats.tombstones},
           {"compactions", stats.compactions},
@@ -50,10 +51,14 @@ json EngineJson(const lsm::DbStats& stats) {
           {"stall_count", stats.stall_count},
           {"stall_micros", stats.stall_micros},
           {"flushes", stats.flushes},
+          {"l0_runs", stats.l0_runs},
+          {"pending_compaction_bytes", stats.pending_compaction_bytes},
+          {"merged_bytes", stats.merged_bytes},
           {"gets", stats.gets},
           {"filter_negatives", stats.filter_negatives},
           {"corruptions", stats.corruptions},
           {"snapshots", stats.snapshots},
+          {"ballast_bytes", stats.ballast_bytes},
           {"oldest_pin_seconds", stats.oldest_pin_seconds},
           {"files_deleted_whole", stats.files_deleted_whole},
           {"background_error", stats.background_error},
@@ -68,6 +73,49 @@ json WriteAmplification(const lsm::DbStats& stats) {
     for (const lsm::LevelStats& level : family.levels) written += level.bytes_written;
   }
   return static_cast<double>(written) / static_cast<double>(stats.user_bytes);
+}
+
+json LatencyJson(const LatencySnapshot& latency) {
+  json buckets = json::array();
+  for (size_t bucket = 0; bucket < latency.counts.size(); ++bucket) {
+    if (latency.counts[bucket] == 0) continue;
+    buckets.push_back({LatencyBuckets::UpperNanos(bucket), latency.counts[bucket]});
+  }
+  const uint64_t count = latency.Count();
+  return {{"count", count},
+          {"mean_micros", static_cast<double>(latency.sum_nanos) / static_cast<double>(count) / 1000},
+          {"p50_micros", latency.QuantileMicros(0.5)},
+          {"p99_micros", latency.QuantileMicros(0.99)},
+          {"p999_micros", latency.QuantileMicros(0.999)},
+          {"sum_nanos", latency.sum_nanos},
+          {"buckets", std::move(buckets)}};
+}
+
+// Of the kinds that have occurred.
+json LatenciesJson(const RequestLatencies& latencies) {
+  json all = json::object();
+  for (size_t kind = 0; kind < kRequestKinds; ++kind) {
+    if (LatencySnapshot latency = latencies.Get(kind); latency.Count() != 0) {
+      all[std::string(kRequestNames[kind])] = LatencyJson(latency);
+    }
+  }
+  return all;
+}
+
+std::string RequestsText(const json& requests, const json& latencies) {
+  std::string text = fmt::format("{:<18} {:>12} {:>11} {:>11} {:>11} {:>11}\n", "requests", "count", "mean us", "p50 us",
+                                 "p99 us", "p99.9 us");
+  for (const auto& [name, count] : requests.items()) {
+    if (count == 0) continue;
+    text += fmt::format("  {:<16} {:>12}", name, count.get<uint64_t>());
+    if (auto latency = latencies.find(name); latency != latencies.end()) {
+      for (const char* column : {"mean_micros", "p50_micros", "p99_micros", "p999_micros"}) {
+        text += fmt::format(" {:>11.1f}", latency->at(column).get<double>());
+      }
+    }
+    text += "\n";
+  }
+  return text;
 }
 
 std::string FamilyText(const json& family) {
@@ -104,7 +152,7 @@ std::string TableText(std::string_view title, const json& counters) {
 
 }  // namespace
 
-json StatsJson(const lsm::DbStats& stats, const RequestCounters* requests) {
+json StatsJson(const lsm::DbStats& stats, const RequestCounters* requests, const RequestLatencies* latencies) {
   json families = json::array();
   for (const lsm::FamilyStats& family : stats.families) families.push_back(FamilyJson(family));
   json counts = nullptr;
@@ -115,7 +163,8 @@ json StatsJson(const lsm::DbStats& stats, const RequestCounters* requests) {
   return {{"families", std::move(families)},
           {"engine", EngineJson(stats)},
           {"write_amplification", WriteAmplification(stats)},
-          {"requests", std::move(counts)}};
+          {"requests", std::move(counts)},
+          {"latency", latencies != nullptr ? LatenciesJson(*latencies) : json(nullptr)}};
 }
 
 std::string StatsText(const json& stats) {
@@ -126,11 +175,8 @@ std::string StatsText(const json& stats) {
     text += fmt::format("  {:<24} {:>14.2f}\n", "write_amplification", amplification.get<double>());
   }
   if (const json& requests = stats.at("requests"); !requests.is_null()) {
-    json served = json::object();
-    for (const auto& [name, count] : requests.items()) {
-      if (count != 0) served[name] = count;
-    }
-    text += "\n" + TableText("requests", served);
+    const auto latency = stats.find("latency");  // which an older daemon does not tell
+    text += "\n" + RequestsText(requests, latency != stats.end() && latency->is_object() ? *latency : json::object());
   }
   return text;
 }

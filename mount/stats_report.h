@@ -5,12 +5,14 @@
 #include <string>
 
 #include "lsm/stats.h"
+#include "mount/observe/request_latencies.h"
 #include "mount/request_counters.h"
 
 namespace silt::mount {
 
-// `requests` is null for a store that is not mounted. Keys are stable. Counters are since the store was opened.
-nlohmann::json StatsJson(const lsm::DbStats& stats, const RequestCounters* requests);
+// `requests` and `latencies` are null for a store that is not mounted. Keys are stable. Counters are since the store was
+// opened. A latency's buckets are [upper edge in nanoseconds, count], empty ones left out.
+nlohmann::json StatsJson(const lsm::DbStats& stats, const RequestCounters* requests, const RequestLatencies* latencies);
 std::string StatsText(const nlohmann::json& stats);
 
 }  // namespace silt::mount

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "mount/size.h"
 
@@ -19,6 +20,44 @@ json Health(const lsm::DbStats& stats) {
             {"reason", fmt::format("{} reads met damaged bytes; siltfs scrub names the files", stats.corruptions)}};
   }
   return {{"state", "ok"}, {"reason", ""}};
+}
+
+// Of all families: how many tables and bytes each level has. Empty levels below the last filled one are left out.
+json Levels(const lsm::DbStats& stats) {
+  std::array<lsm::LevelStats, lsm::kNumLevels> sums;
+  size_t filled = 0;
+  for (const lsm::FamilyStats& family : stats.families) {
+    for (size_t level = 0; level < sums.size(); ++level) {
+      sums[level].files += family.levels[level].files;
+      sums[level].bytes += family.levels[level].bytes;
+      sums[level].raw_bytes += family.levels[level].raw_bytes;
+      if (sums[level].files != 0) filled = std::max(filled, level + 1);
+    }
+  }
+  json levels = json::array();
+  for (size_t level = 0; level < filled; ++level) {
+    levels.push_back({{"level", level},
+                      {"files", sums[level].files},
+                      {"bytes", sums[level].bytes},
+                      {"raw_bytes", sums[level].raw_bytes}});
+  }
+  return levels;
+}
+
+uint64_t SumOf(const json& levels, const char* what) {
+  uint64_t sum = 0;
+  for (const json& level : levels) sum += level.at(what).get<uint64_t>();
+  return sum;
+}
+
+std::string LevelsText(const json& levels) {
+  std::string text;
+  for (const json& level : levels) {
+    if (level.at("files") == 0) continue;
+    text += fmt::format("{}L{} {} in {}", text.empty() ? "" : ", ", level.at("level").get<int>(),
+                        FormatSize(level.at("bytes").get<uint64_t>()), level.at("files").get<uint64_t>());
+  }
+  return text.empty() ? "no tables yet" : text;
 }
 
 std::string Duration(uint64_t seconds) {
@@ -44,6 +83,10 @@ std::string_view CompressionName(lsm::Compression compression) {
 json StatusJson(const std::string& store, fs::Filesystem& filesystem, const MountFacts* mount) {
   const fs::Superblock& superblock = filesystem.superblock();
   fs::FilesystemStats space = filesystem.Stat().value_or(fs::FilesystemStats{});
+  const lsm::DbStats stats = filesystem.db().GetStats();
+  json levels = Levels(stats);
+  const uint64_t in_tables = SumOf(levels, "bytes");
+  const uint64_t logical = SumOf(levels, "raw_bytes");
   json status = {
       {"store", store},
       {"mounted", mount != nullptr},
@@ -61,7 +104,12 @@ json StatusJson(const std::string& store, fs::Filesystem& filesystem, const Moun
       {"free", space.available_bytes},
       {"inodes", space.inodes - std::min(space.free_inodes, space.inodes)},
       {"inodes_live", filesystem.LiveInodes()},
-      {"health", Health(filesystem.db().GetStats())},
+      {"logical_bytes", logical},
+      {"table_bytes", in_tables},
+      {"compression_ratio",
+       in_tables == 0 ? json(nullptr) : json(static_cast<double>(logical) / static_cast<double>(in_tables))},
+      {"levels", std::move(levels)},
+      {"health", Health(stats)},
       {"version", SILT_VERSION},
   };
   if (mount != nullptr) {
@@ -82,8 +130,9 @@ std::string StatusText(const json& status) {
   if (status.at("mounted").get<bool>()) {
     line("mounted at", fmt::format("{}{}", status.at("mountpoint").get<std::string>(),
                                    status.at("read_only").get<bool>() ? " (read-only)" : ""));
-    line("daemon", fmt::format("pid {}, up {}", status.at("pid").get<int>(),
-                               Duration(status.at("uptime_seconds").get<uint64_t>())));
+    const std::string version = status.value("version", "");
+    line("daemon", fmt::format("{}pid {}, up {}", version.empty() ? "" : fmt::format("siltfs {}, ", version),
+                               status.at("pid").get<int>(), Duration(status.at("uptime_seconds").get<uint64_t>())));
     // A daemon that is older than this program does not say.
     if (const std::string transport = status.value("transport", ""); !transport.empty()) {
       const std::string detail = status.value("transport_detail", "");
@@ -96,6 +145,12 @@ std::string StatusText(const json& status) {
                              status.at("health").at("reason").get<std::string>().empty() ? "" : ": ",
                              status.at("health").at("reason").get<std::string>()));
   line("size on disk", FormatSize(status.at("size_on_disk").get<uint64_t>()));
+  if (auto ratio = status.find("compression_ratio"); ratio != status.end() && ratio->is_number()) {
+    line("in tables", fmt::format("{} of {} before compression ({:.2f} times), old versions included",
+                                  FormatSize(status.at("table_bytes").get<uint64_t>()),
+                                  FormatSize(status.at("logical_bytes").get<uint64_t>()), ratio->get<double>()));
+  }
+  if (auto levels = status.find("levels"); levels != status.end()) line("levels", LevelsText(*levels));
   line("free", FormatSize(status.at("free").get<uint64_t>()));
   line("inodes", fmt::format("{} ({} in use by the kernel)", status.at("inodes").get<uint64_t>(),
                              status.at("inodes_live").get<uint64_t>()));

@@ -16,6 +16,7 @@ namespace silt::mount {
 class Transport {
  public:
   struct Options {
+    RequestObserver* observer = nullptr;  // outlives it
     bool io_uring = true;            // use it if it is there
     uint64_t ring_memory_bytes = 0;  // see RingTransport
     unsigned max_threads = 16;

@@ -120,7 +120,7 @@ int RunFsck(const Words& words) {
   std::string progress_fd;
   CLI::App app(
       "Checks every invariant of an unmounted store and names what is wrong, by path; with --repair mends it. "
-      "Nothing is written without.",
+      "Nothing is written without. ^C is safe at any time, also while it mends: run it again.",
       "siltfs fsck");
   app.add_option("STORE", path, "the store")->required();
   app.add_flag("--repair", repair, "mend what can be mended");
@@ -132,6 +132,7 @@ int RunFsck(const Words& words) {
   app.add_flag("-T", no_title, "accepted for fsck(8)");
   app.add_option("-C", progress_fd, "accepted for fsck(8)")->expected(0, 1)->allow_extra_args(false);
   app.add_flag("--json", as_json, "as one JSON object");
+  ProgressOption progress_option(&app);
   app.footer(
       "Exit codes: 0 clean, 1 problems were corrected, 4 problems are left, 8 it could not be checked, 16 usage.\n"
       "\nExamples:\n  siltfs fsck /srv/store\n  siltfs fsck --repair /srv/store");
@@ -152,7 +153,7 @@ int RunFsck(const Words& words) {
   }
   Result<Outcome> outcome = Fail(lsm::Status::Aborted(""));
   {
-    Progress progress("fsck");
+    Progress progress(repair ? "repair" : "fsck", progress_option.style());
     fs::CheckOptions options;
     options.repair = repair;
     options.progress = [&](uint64_t done, uint64_t total) { progress.Update(done, total); };

@@ -21,7 +21,7 @@ void ExpectOneLine(const Finished& finished, const std::string& start) {
 
 TEST(CommandLineTest, EveryVerbHasHelpWithAnExample) {
   for (const char* verb :
-       {"mkfs", "mount", "umount", "status", "stats", "fsck", "scrub", "compact", "bench", "debug"}) {
+       {"mkfs", "mount", "umount", "status", "stats", "fsck", "scrub", "compact", "bench", "debug", "accesslog", "doctor"}) {
     Finished help = Siltfs({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0) << verb;
     EXPECT_THAT(help.out, HasSubstr("Example")) << verb;

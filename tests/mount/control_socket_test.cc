@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <future>
+#include <thread>
 
 namespace silt::mount {
 namespace {
@@ -23,7 +24,7 @@ class ControlSocketTest : public testing::Test {
   }
   ~ControlSocketTest() override { std::filesystem::remove_all(store_); }
 
-  static json Echo(const json& request, const ControlServer::Emit& emit) {
+  static json Echo(const json& request, const ControlServer::Emit& emit, const ControlServer::Unwanted&) {
     for (int i = 0; i < request.value("events", 0); ++i) emit({{"event", i}});
     if (request.contains("fail")) return {{"ok", false}, {"error", request["fail"]}};
     return {{"ok", true}, {"result", {{"echo", request}}}};
@@ -46,6 +47,41 @@ TEST_F(ControlSocketTest, ARequestIsAnsweredAfterItsEvents) {
   EXPECT_EQ((*result)["echo"]["verb"], "x");
   EXPECT_THAT(events, testing::ElementsAre(0, 1, 2));
   EXPECT_EQ(client->daemon_pid(), ::getpid());
+}
+
+TEST_F(ControlSocketTest, WorkIsUnwantedOnceItsClientHasGone) {
+  std::promise<void> begun, ended;
+  auto server = ControlServer::Start(store_, [&](const json&, const ControlServer::Emit& emit,
+                                                 const ControlServer::Unwanted& unwanted) {
+    EXPECT_FALSE(unwanted());
+    emit({{"begun", true}});
+    while (!unwanted()) std::this_thread::yield();
+    ended.set_value();
+    return json{{"ok", true}};
+  });
+  {
+    auto client = ControlClient::Connect(store_);
+    std::thread caller([&] { (void)client->Call({{"verb", "x"}}, [&](const json&) { begun.set_value(); }); });
+    begun.get_future().wait();
+    client->Leave();
+    caller.join();
+  }
+  EXPECT_EQ(ended.get_future().wait_for(std::chrono::seconds(30)), std::future_status::ready);
+}
+
+TEST_F(ControlSocketTest, WorkIsUnwantedOnceTheServerDrains) {
+  std::promise<void> begun;
+  auto server = ControlServer::Start(store_, [&](const json&, const ControlServer::Emit&,
+                                                 const ControlServer::Unwanted& unwanted) {
+    begun.set_value();
+    while (!unwanted()) std::this_thread::yield();
+    return json{{"ok", true}, {"result", {{"ended", true}}}};
+  });
+  auto client = ControlClient::Connect(store_);
+  auto answer = std::async(std::launch::async, [&] { return client->Call({{"verb", "x"}}); });
+  begun.get_future().wait();
+  (*server)->Drain();
+  EXPECT_EQ(answer.get()->at("ended"), true) << "the client is still answered";
 }
 
 TEST_F(ControlSocketTest, AFailureIsAStatus) {
@@ -105,7 +141,7 @@ TEST_F(ControlSocketTest, WaitForCloseReturnsWhenTheServerIsGone) {
 TEST_F(ControlSocketTest, DrainWaitsForRequestsAndRefusesNewOnes) {
   std::promise<void> entered;
   std::promise<void> release;
-  auto server = ControlServer::Start(store_, [&](const json&, const ControlServer::Emit&) {
+  auto server = ControlServer::Start(store_, [&](const json&, const ControlServer::Emit&, const ControlServer::Unwanted&) {
     entered.set_value();
     release.get_future().wait();
     return json{{"ok", true}};

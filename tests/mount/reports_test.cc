@@ -36,10 +36,11 @@ std::vector<std::string> Keys(const nlohmann::json& object) {
 TEST(StatsReportTest, ShapeOfTheJson) {
   RequestCounters requests;
   requests.Count(Request::kLookup);
-  nlohmann::json stats = StatsJson(SampleStats(), &requests);
-  EXPECT_THAT(Keys(stats), testing::UnorderedElementsAre("families", "engine", "write_amplification", "requests"));
+  nlohmann::json stats = StatsJson(SampleStats(), &requests, nullptr);
+  EXPECT_THAT(Keys(stats),
+              testing::UnorderedElementsAre("families", "engine", "write_amplification", "requests", "latency"));
   EXPECT_THAT(Keys(stats["families"][1]["levels"][0]),
-              testing::UnorderedElementsAre("level", "files", "bytes", "entries", "tombstones", "compactions",
+              testing::UnorderedElementsAre("level", "files", "bytes", "raw_bytes", "entries", "tombstones", "compactions",
                                             "trivial_moves", "bytes_read", "bytes_written", "micros"));
   EXPECT_EQ(stats["families"][1]["levels"][0]["files"], 3);
   EXPECT_EQ(stats["requests"]["lookup"], 1);
@@ -49,15 +50,16 @@ TEST(StatsReportTest, ShapeOfTheJson) {
 }
 
 TEST(StatsReportTest, AnUnmountedStoreHasNoRequestsAndAnUnwrittenOneNoAmplification) {
-  nlohmann::json stats = StatsJson(lsm::DbStats{}, nullptr);
+  nlohmann::json stats = StatsJson(lsm::DbStats{}, nullptr, nullptr);
   EXPECT_TRUE(stats["requests"].is_null());
+  EXPECT_TRUE(stats["latency"].is_null());
   EXPECT_TRUE(stats["write_amplification"].is_null());
 }
 
 TEST(StatsReportTest, TextShowsWhatIsNotEmpty) {
   RequestCounters requests;
   requests.Count(Request::kLookup);
-  std::string text = StatsText(StatsJson(SampleStats(), &requests));
+  std::string text = StatsText(StatsJson(SampleStats(), &requests, nullptr));
   EXPECT_THAT(text, HasSubstr("L0"));
   EXPECT_THAT(text, Not(HasSubstr("L1")));
   EXPECT_THAT(text, HasSubstr("lookup"));

@@ -7,7 +7,7 @@ import subprocess
 from harness import check, check_equal
 
 TIMEOUT = 120
-VERBS = ["mkfs", "mount", "umount", "status", "stats", "fsck", "scrub", "compact", "bench", "debug"]
+VERBS = ["mkfs", "mount", "umount", "status", "stats", "fsck", "scrub", "compact", "bench", "debug", "accesslog", "doctor"]
 
 
 def run(env):
