@@ -69,8 +69,8 @@ Result<size_t> Store::CopyChunk(InodeNumber from, uint64_t from_offset, InodeNum
     auto hole = data_.SeekHole(from, source, from_offset, from_offset + length);
     if (!hole) return tl::unexpected(hole.error());
     length = std::min<uint64_t>(length, *hole - from_offset);
-    std::string bytes;
-    if (auto read = data_.Read(from, source, from_offset, length, &bytes); !read) return tl::unexpected(read.error());
+    std::string bytes(length, '\0');
+    if (auto read = data_.Read(from, source, from_offset, bytes); !read) return tl::unexpected(read.error());
     if (auto written = data_.Write(to, &record, to_offset, bytes, &batch); !written) {
       return tl::unexpected(written.error());
     }

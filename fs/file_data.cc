@@ -57,48 +57,43 @@ Result<FileData::BlockCount> FileData::CountBlocks(InodeNumber ino, const InodeR
   return count;
 }
 
-Outcome FileData::Read(InodeNumber ino, const InodeRecord& record, uint64_t offset, size_t size, std::string* out) {
-  if (offset >= record.size || size == 0) return {};
-  size = std::min<uint64_t>(size, record.size - offset);
+Result<size_t> FileData::Read(InodeNumber ino, const InodeRecord& record, uint64_t offset, std::span<char> out) {
+  if (offset >= record.size || out.empty()) return 0;
+  out = out.first(std::min<uint64_t>(out.size(), record.size - offset));
   if (record.blocks == 0) {
-    out->append(size, '\0');
-    return {};
+    std::fill(out.begin(), out.end(), '\0');
+    return out.size();
   }
   uint64_t block = offset / block_size_;
-  if ((offset + size - 1) / block_size_ != block) return ReadBlocks(ino, offset, size, out);
-
+  if ((offset + out.size() - 1) / block_size_ != block) {
+    if (auto read = ReadBlocks(ino, offset, out); !read) return tl::unexpected(read.error());
+    return out.size();
+  }
   lsm::PinnedValue value;
   auto found = records_->Block(ino, block, block_size_, &value);
   if (!found) return tl::unexpected(found.error());
   size_t begin = offset % block_size_;
-  std::string_view bytes = *found && begin < value.size() ? value.view().substr(begin, size) : std::string_view{};
-  out->append(bytes);
-  out->append(size - bytes.size(), '\0');
-  return {};
+  std::string_view bytes = *found && begin < value.size() ? value.view().substr(begin, out.size()) : std::string_view{};
+  std::fill(std::copy(bytes.begin(), bytes.end(), out.begin()), out.end(), '\0');
+  return out.size();
 }
 
-Outcome FileData::ReadBlocks(InodeNumber ino, uint64_t offset, size_t size, std::string* out) {
+Outcome FileData::ReadBlocks(InodeNumber ino, uint64_t offset, std::span<char> out) {
   const uint64_t first = offset / block_size_;
-  const uint64_t last = (offset + size - 1) / block_size_;
-  const size_t start = out->size();
-  out->reserve(start + size);
+  const uint64_t last = (offset + out.size() - 1) / block_size_;
+  size_t filled = 0;
   auto scanned = ForEachBlock(ino, first, last + 1, [&](uint64_t block, std::string_view value) {
     uint64_t block_start = block * block_size_;
-    if (block == first) {
-      size_t skip = std::min<size_t>(value.size(), offset - block_start);
-      out->append(value.substr(skip));
-      return true;
-    }
-    size_t at = block_start - offset;  // where the block belongs in what is read
-    out->append(start + at - out->size(), '\0');
-    out->append(value.substr(0, size - at));
+    if (block == first) value.remove_prefix(std::min<size_t>(value.size(), offset - block_start));
+    size_t at = block == first ? 0 : block_start - offset;  // where the block belongs in what is read
+    std::fill(out.begin() + filled, out.begin() + at, '\0');
+    value = value.substr(0, out.size() - at);
+    std::copy(value.begin(), value.end(), out.begin() + at);
+    filled = at + value.size();
     return true;
   });
-  if (!scanned) {
-    out->resize(start);
-    return scanned;
-  }
-  out->resize(start + size, '\0');  // holes at the end; or cuts the last block
+  if (!scanned) return scanned;
+  std::fill(out.begin() + filled, out.end(), '\0');  // holes at the end
   return {};
 }
 

@@ -36,8 +36,8 @@ class FileData {
   Result<BlockCount> CountBlocks(InodeNumber ino, const schema::InodeRecord& record, uint64_t first,
                                  uint64_t last_excl);
 
-  // Appends to *out; holes are zeros; ends at the end of the file.
-  Outcome Read(InodeNumber ino, const schema::InodeRecord& record, uint64_t offset, size_t size, std::string* out);
+  // Fills `out`; holes are zeros. Returns how much: less only at the end of the file.
+  Result<size_t> Read(InodeNumber ino, const schema::InodeRecord& record, uint64_t offset, std::span<char> out);
   // REQUIRES: offset + data.size() <= kMaxFileSize.
   Outcome Write(InodeNumber ino, schema::InodeRecord* record, uint64_t offset, std::string_view data,
                 lsm::WriteBatch* batch);
@@ -63,7 +63,7 @@ class FileData {
                             uint64_t limit = schema::kMaxFileSize);
 
  private:
-  Outcome ReadBlocks(InodeNumber ino, uint64_t offset, size_t size, std::string* out);
+  Outcome ReadBlocks(InodeNumber ino, uint64_t offset, std::span<char> out);
   // Counts in *existing what it found of the block.
   Outcome WritePart(InodeNumber ino, const schema::InodeRecord& record, uint64_t block, uint32_t begin,
                     std::string_view data, BlockCount* existing, lsm::WriteBatch* batch);

@@ -7,10 +7,10 @@ namespace silt::fs {
 
 using schema::InodeRecord;
 
-Outcome Store::Read(InodeNumber ino, uint64_t offset, size_t size, std::string* out) {
+Result<size_t> Store::Read(InodeNumber ino, uint64_t offset, std::span<char> out) {
   auto locked = LockFile(ino, LockMode::kShared);
   if (!locked) return tl::unexpected(locked.error());
-  return data_.Read(ino, locked->record(), offset, size, out);
+  return data_.Read(ino, locked->record(), offset, out);
 }
 
 Result<size_t> Store::Write(InodeNumber ino, uint64_t offset, std::span<const char> data, const WriteFlags& flags) {

@@ -169,8 +169,8 @@ class Filesystem {
   virtual Outcome ReadDirectoryPlus(InodeNumber ino, uint64_t cookie,
                                     const std::function<bool(const DirectoryEntry&, const Attributes&)>& visit) = 0;
 
-  // Appends up to `size` bytes at `offset` to *out; fewer only at the end of the file.
-  virtual Outcome Read(InodeNumber ino, uint64_t offset, size_t size, std::string* out) = 0;
+  // Fills `out` with what is at `offset`; returns how much: less only at the end of the file.
+  virtual Result<size_t> Read(InodeNumber ino, uint64_t offset, std::span<char> out) = 0;
   // All or nothing. clear_set_id as in AttributeChange. `sync`: durable on return (O_SYNC, O_DSYNC).
   struct WriteFlags {
     ClearSetId clear_set_id = ClearSetId::kNo;

@@ -84,7 +84,7 @@ class Store final : public Filesystem {
                             const std::function<bool(const DirectoryEntry&, const Attributes&)>& visit) override;
 
   // file_io.cc, allocate.cc, copy.cc
-  Outcome Read(InodeNumber ino, uint64_t offset, size_t size, std::string* out) override;
+  Result<size_t> Read(InodeNumber ino, uint64_t offset, std::span<char> out) override;
   Result<size_t> Write(InodeNumber ino, uint64_t offset, std::span<const char> data, const WriteFlags& flags) override;
   Result<uint64_t> SeekExtent(InodeNumber ino, uint64_t offset, int whence) override;
   Outcome Allocate(InodeNumber ino, int mode, uint64_t offset, uint64_t length) override;

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <string>
+#include <span>
+#include <vector>
 
 #include "mount/fuse_reply.h"
 #include "mount/raw_request.h"
@@ -14,6 +15,13 @@ namespace {
 // One request copies no more, so that it holds a thread and the file's lock for a bounded time; callers go on by
 // themselves after a short copy.
 constexpr size_t kMaxCopy = size_t{64} << 20;
+
+// Kept from one request to the next: a fresh megabyte for each would cost page faults.
+std::span<char> OwnBuffer(size_t size) {
+  thread_local std::vector<char> buffer;
+  if (buffer.size() < size) buffer.resize(size);
+  return buffer;
+}
 
 }  // namespace
 
@@ -30,14 +38,14 @@ void Flush(fuse_req_t request, fuse_ino_t /*ino*/, fuse_file_info* /*info*/) {
 }
 
 void Read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* /*info*/) {
-  // Kept from one request to the next: a fresh megabyte for each would cost page faults.
-  thread_local std::string buffer;
-  buffer.clear();
-  fs::Outcome outcome = Begin(request, Request::kRead).Read(ino, static_cast<uint64_t>(offset), size, &buffer);
-  if (outcome) {
-    fuse_reply_buf(request, buffer.data(), buffer.size());
+  fs::Filesystem& filesystem = Begin(request, Request::kRead);
+  std::span<char> buffer = RawRequest::Current()->ReplySpace();
+  if (buffer.size() < size) buffer = OwnBuffer(size);
+  fs::Result<size_t> read = filesystem.Read(ino, static_cast<uint64_t>(offset), buffer.first(size));
+  if (read) {
+    fuse_reply_buf(request, buffer.data(), *read);
   } else {
-    fuse_reply_err(request, outcome.error().value());
+    fuse_reply_err(request, read.error().value());
   }
 }
 

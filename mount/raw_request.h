@@ -19,6 +19,8 @@ class ReplyTarget {
   virtual ~ReplyTarget() = default;
   // parts[0] holds the fuse_out_header. 0 or -errno.
   virtual int Reply(std::span<const iovec> parts) = 0;
+  // Where a reply's payload may be made in its place, if the request has none of its own.
+  virtual std::span<char> Space() { return {}; }
 };
 
 class RawRequest {
@@ -46,6 +48,9 @@ class RawRequest {
   // has a name for.
   uint64_t OfferedByKernel() const;
   void AcceptAlso(uint64_t flags) { accepted_ |= flags; }
+
+  // See ReplyTarget::Space; empty where there is none. REQUIRES: a request without payload.
+  std::span<char> ReplySpace() const { return target_ != nullptr ? target_->Space() : std::span<char>(); }
 
   // Being served by this thread; nullptr outside of Serve.
   static RawRequest* Current();

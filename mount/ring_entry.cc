@@ -70,6 +70,10 @@ int RingEntry::Reply(std::span<const iovec> parts) {
   return 0;
 }
 
+std::span<char> RingEntry::Space() {
+  return {payload_, kMaxWrite};
+}
+
 void RingEntry::ReplyError(int error) {
   fuse_out_header out{.len = sizeof(fuse_out_header), .error = -error, .unique = unique_};
   std::memcpy(header()->in_out, &out, sizeof(out));

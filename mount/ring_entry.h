@@ -29,6 +29,7 @@ class RingEntry final : public ReplyTarget {
   std::span<char> TakeRequest();
   // 0 or -errno. Also when the request is not served: a reply there must be, or the kernel waits for ever.
   int Reply(std::span<const iovec> parts) override;
+  std::span<char> Space() override;
   void ReplyError(int error);
 
  private:

@@ -80,8 +80,8 @@ class Worker {
       case 0:
         return Keep(fs_->Link(file, Dir(), Name()));
       case 1: {
-        std::string out;
-        return Note(ErrorOf(fs_->Read(file, Pick(20'000), 10'000, &out)));
+        std::string out(10'000, 'x');
+        return Note(ErrorOf(fs_->Read(file, Pick(20'000), out)));
       }
       case 2: {
         AttributeChange change;
