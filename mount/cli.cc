@@ -30,17 +30,25 @@ constexpr std::array<Verb, 12> kVerbs = {{
     {"debug", "look inside: manifest, table, wal, keys", &RunDebug},
 }};
 
-// Other names of this program.
-constexpr std::array<Verb, 3> kPrograms = {{
-    {"mkfs.siltfs", "", &RunMkfs},
-    {"mount.siltfs", "", &RunMountHelper},
-    {"fsck.siltfs", "", &RunFsck},
+// Other names of this program. Each may also end in .fuse.siltfs, the type that a mount has in the kernel.
+constexpr std::array<Verb, 4> kPrograms = {{
+    {"mkfs", "", &RunMkfs},
+    {"mount", "", &RunMountHelper},
+    {"umount", "", &RunUmountHelper},
+    {"fsck", "", &RunFsck},
 }};
 
 template <size_t n>
 const Verb* Find(const std::array<Verb, n>& verbs, std::string_view name) {
   auto found = std::find_if(verbs.begin(), verbs.end(), [&](const Verb& verb) { return verb.name == name; });
   return found == verbs.end() ? nullptr : &*found;
+}
+
+const Verb* FindProgram(std::string_view name) {
+  for (std::string_view type : {".fuse.siltfs", ".siltfs"}) {
+    if (name.ends_with(type)) return Find(kPrograms, name.substr(0, name.size() - type.size()));
+  }
+  return nullptr;
 }
 
 std::string Help() {
@@ -62,7 +70,7 @@ int RunCommandLine(int argc, char** argv) {
   std::string_view program = argc > 0 ? argv[0] : "siltfs";
   program.remove_prefix(std::min(program.size(), program.rfind('/') + 1));
   Words words(argv + std::min(argc, 1), argv + argc);
-  if (const Verb* alias = Find(kPrograms, program)) return alias->run(words);
+  if (const Verb* alias = FindProgram(program)) return alias->run(words);
   if (words.empty()) {
     fmt::print(stderr, "siltfs: no verb given; siltfs --help lists them\n");
     return kExitUsage;

@@ -13,14 +13,14 @@ namespace silt::mount {
 
 using Words = std::vector<std::string>;  // arguments, without the program's and the verb's names
 
-// Dispatches on the program's name (mkfs.siltfs, mount.siltfs, fsck.siltfs) and else on the verb. Returns the exit
-// code.
+// Dispatches on the program's name (mkfs.siltfs, mount.fuse.siltfs, ...) and else on the verb. Returns the exit code.
 int RunCommandLine(int argc, char** argv);
 
 int RunMkfs(const Words& words);
 int RunMount(const Words& words);
 int RunMountHelper(const Words& words);  // as mount(8) calls it: SOURCE DIRECTORY [-sfnv] [-t type] [-o options]
 int RunUmount(const Words& words);
+int RunUmountHelper(const Words& words);  // as umount(8) calls it: DIRECTORY [-flnrv] [-t type]
 int RunStatus(const Words& words);
 int RunStats(const Words& words);
 int RunFsck(const Words& words);

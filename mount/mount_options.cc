@@ -3,117 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <functional>
 #include <numeric>
+#include <utility>
 
-#include "mount/observe/metrics_server.h"
-#include "mount/size.h"
+#include "mount/option_table.h"
 
 namespace silt::mount {
 namespace {
 
 using lsm::Status;
-
-constexpr uint64_t kLeastMemory = uint64_t{16} << 20;
-
-struct OwnOption {
-  std::string_view name;
-  std::string_view argument;  // empty: takes none
-  std::string_view help;
-  // False: the value makes no sense.
-  bool (*apply)(MountOptions*, std::string_view value);
-};
-
-template <class Number>
-bool ParseNumber(std::string_view text, Number* out) {
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-
-bool SetMemory(MountOptions* o, std::string_view value) {
-  auto bytes = ParseSize(value);
-  if (!bytes || *bytes < kLeastMemory) return false;
-  o->memory_bytes = *bytes;
-  return true;
-}
-
-bool SetCommit(MountOptions* o, std::string_view value) {
-  uint64_t seconds = 0;
-  if (!ParseNumber(value, &seconds) || seconds == 0 || seconds > 3600) return false;
-  o->commit_micros = seconds * 1'000'000;
-  return true;
-}
-
-bool SetThreads(MountOptions* o, std::string_view value) {
-  return ParseNumber(value, &o->max_threads) && o->max_threads >= 1 && o->max_threads <= 1024;
-}
-
-bool SetRingMemory(MountOptions* o, std::string_view value) {
-  return (o->io_uring_memory_bytes = ParseSize(value)).has_value();
-}
-
-bool SetMetrics(MountOptions* o, std::string_view value) {
-  o->metrics = value;
-  return MetricsAddress::Parse(value).has_value();
-}
-
-bool SetLogLevel(MountOptions* o, std::string_view value) {
-  constexpr std::array<std::string_view, 5> levels = {"debug", "info", "warning", "error", "off"};
-  o->log_level = value;
-  return std::find(levels.begin(), levels.end(), value) != levels.end();
-}
-
-const std::array<OwnOption, 21> kOwn = {{
-    {"ro", "", "mount read-only", [](MountOptions* o, std::string_view) { return o->read_only = true; }},
-    {"rw", "", "mount for reading and writing (default)",
-     [](MountOptions* o, std::string_view) { return !(o->read_only = false); }},
-    {"memory", "SIZE", "memory for memtables, caches and inodes, at least 16M (default 256M)", &SetMemory},
-    {"commit", "SECONDS", "what is older than this is made durable unasked, 1 to 3600 (default 5)", &SetCommit},
-    {"writeback", "", "let the kernel gather small writes; errors then surface at close or fsync",
-     [](MountOptions* o, std::string_view) { return o->writeback = true; }},
-    {"nowriteback", "", "pass each write on at once (default)",
-     [](MountOptions* o, std::string_view) { return !(o->writeback = false); }},
-    {"allow_other", "", "let other users in (default for root; others need user_allow_other in fuse.conf)",
-     [](MountOptions* o, std::string_view) { return (o->allow_other = true).has_value(); }},
-    {"noallow_other", "", "only the mounting user may enter",
-     [](MountOptions* o, std::string_view) { return (o->allow_other = false).has_value(); }},
-    {"default_permissions", "", "the kernel checks permissions (always on)",
-     [](MountOptions* o, std::string_view) { return o->default_permissions = true; }},
-    {"acl", "", "POSIX ACLs (default)", [](MountOptions* o, std::string_view) { return o->acl = true; }},
-    {"noacl", "", "no POSIX ACLs: getfacl and setfacl do not work, modes alone count",
-     [](MountOptions* o, std::string_view) { return !(o->acl = false); }},
-    {"max_threads", "N", "threads that serve requests (default 16)", &SetThreads},
-    {"io_uring", "", "FUSE over io_uring where the kernel offers it (default); siltfs status says what is missing",
-     [](MountOptions* o, std::string_view) { return o->io_uring = true; }},
-    {"noio_uring", "", "requests come over /dev/fuse",
-     [](MountOptions* o, std::string_view) { return !(o->io_uring = false); }},
-    {"io_uring_memory", "SIZE", "for the rings' buffers, 1M for each request in flight (default: an eighth of memory)",
-     &SetRingMemory},
-    {"log_level", "LEVEL", "debug, info, warning, error or off, for STORE/siltfs.log (default info)", &SetLogLevel},
-    {"debug", "", "print every FUSE request to stderr (implies -f)",
-     [](MountOptions* o, std::string_view) { return o->debug = true; }},
-    {"control_dir", "", "a directory .siltfs at the root, not listed, tells what the daemon does (default)",
-     [](MountOptions* o, std::string_view) { return o->control_dir = true; }},
-    {"no_control_dir", "", "no .siltfs", [](MountOptions* o, std::string_view) { return !(o->control_dir = false); }},
-    {"metrics", "ADDRESS", "Prometheus metrics at 127.0.0.1:PORT, [::1]:PORT or unix:/PATH", &SetMetrics},
-    {"defaults", "", "nothing", [](MountOptions*, std::string_view) { return true; }},
-}};
-
-// Flags of mount(2) that libfuse and fusermount3 know how to pass.
-constexpr std::array<std::string_view, 14> kKernel = {
-    "suid",  "nosuid",  "dev",     "nodev",      "exec",       "noexec",        "sync",
-    "async", "dirsync", "noatime", "nodiratime", "norelatime", "nostrictatime", "auto_unmount"};
-// What mount(8) and fstab(5) keep for themselves, and atime flags that mean nothing here: accepted, without effect.
-constexpr std::array<std::string_view, 17> kIgnored = {
-    "auto",    "noauto", "nofail",  "_netdev", "user",     "nouser",      "users",    "nousers",   "owner",
-    "noowner", "group",  "nogroup", "atime",   "relatime", "strictatime", "lazytime", "nolazytime"};
-
-template <class Range>
-bool Contains(const Range& range, std::string_view name) {
-  return std::find(std::begin(range), std::end(range), name) != std::end(range);
-}
 
 // Levenshtein's distance, for "did you mean".
 size_t EditDistance(std::string_view a, std::string_view b) {
@@ -137,35 +35,38 @@ std::string HintFor(std::string_view name) {
     size_t distance = EditDistance(name, known);
     if (distance < best_distance) best_distance = distance, best = known;
   };
-  for (const OwnOption& own : kOwn) consider(own.name);
-  for (std::string_view known : kKernel) consider(known);
+  for (const MountOption& option : MountOptionTable()) {
+    if (option.kind != OptionKind::kIgnored) consider(option.name);
+  }
   return best.empty() ? "" : fmt::format("did you mean '{}'? ", best);
 }
 
-Status ApplyOne(std::string_view option, MountOptions* options) {
-  size_t equals = option.find('=');
-  std::string_view name = option.substr(0, equals);
+void PassToKernel(std::string_view name, MountOptions* options) {
+  options->kernel.emplace_back(name);
+  if (name == "dirsync" || name == "sync") options->dirsync = true;
+  if (name == "async") options->dirsync = false;
+}
+
+Status ApplyOne(std::string_view text, MountOptions* options) {
+  size_t equals = text.find('=');
+  std::string_view name = text.substr(0, equals);
   bool has_value = equals != std::string_view::npos;
-  std::string_view value = has_value ? option.substr(equals + 1) : std::string_view{};
-  auto own = std::find_if(kOwn.begin(), kOwn.end(), [&](const OwnOption& o) { return o.name == name; });
-  if (own != kOwn.end()) {
-    if (has_value == own->argument.empty()) {
-      return Status::InvalidArgument(has_value
-                                         ? fmt::format("option '{}' takes no value", name)
-                                         : fmt::format("option '{0}' needs a value: {0}={1}", name, own->argument));
-    }
-    if (own->apply(options, value)) return Status::Ok();
-    return Status::InvalidArgument(fmt::format("'{}' is no good value for '{}': {}", value, name, own->help));
+  std::string_view value = has_value ? text.substr(equals + 1) : std::string_view{};
+  const MountOption* option = FindMountOption(name);
+  if (option == nullptr) {
+    return Status::InvalidArgument(fmt::format("unknown option '{}'; {}see siltfs mount --help", name, HintFor(name)));
   }
-  if (!has_value && Contains(kIgnored, name)) return Status::Ok();
-  if (name.starts_with("x-") || name.starts_with("X-") || name == "comment") return Status::Ok();
-  if (!has_value && Contains(kKernel, name)) {
-    options->kernel.emplace_back(name);
-    if (name == "dirsync" || name == "sync") options->dirsync = true;
-    if (name == "async") options->dirsync = false;
-    return Status::Ok();
+  bool takes_any = option->name.ends_with('*');  // x-systemd.automount, x-systemd.idle-timeout=60
+  if (has_value && option->argument.empty() && !takes_any) {
+    return Status::InvalidArgument(fmt::format("option '{}' takes no value", name));
   }
-  return Status::InvalidArgument(fmt::format("unknown option '{}'; {}see siltfs mount --help", name, HintFor(name)));
+  if (!has_value && !option->argument.empty()) {
+    return Status::InvalidArgument(fmt::format("option '{}' needs a value: {}", name, OptionSyntax(*option)));
+  }
+  if (option->kind == OptionKind::kKernel) PassToKernel(name, options);
+  if (option->apply == nullptr || option->apply(options, value)) return Status::Ok();
+  return Status::InvalidArgument(
+      fmt::format("'{}' is no good value for '{}': {}", value, name, OptionHelp(*option)));
 }
 
 // libfuse's option parser takes a backslash before a comma or a backslash.
@@ -207,12 +108,16 @@ std::vector<std::string> LibfuseOptions(const MountOptions& options, std::string
 
 std::string MountOptionsHelp() {
   std::string help = "Options behind -o, separated by commas:\n";
-  for (const OwnOption& own : kOwn) {
-    std::string name(own.name);
-    if (!own.argument.empty()) name += fmt::format("={}", own.argument);
-    help += fmt::format("  {:<22} {}\n", name, own.help);
+  std::vector<std::string_view> kernel, ignored;
+  for (const MountOption& option : MountOptionTable()) {
+    if (option.kind == OptionKind::kOwn) {
+      help += fmt::format("  {:<22} {}\n", OptionSyntax(option), OptionHelp(option));
+    } else {
+      (option.kind == OptionKind::kKernel ? kernel : ignored).push_back(option.name);
+    }
   }
-  help += fmt::format("  {}: as in mount(8)\n", fmt::join(kKernel, ", "));
+  help += fmt::format("As in mount(8):\n  {}\n", fmt::join(kernel, ", "));
+  help += fmt::format("Accepted, for others to read:\n  {}\n", fmt::join(ignored, ", "));
   return help;
 }
 

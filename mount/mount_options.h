@@ -13,6 +13,7 @@ namespace silt::mount {
 
 struct MountOptions {
   bool read_only = false;
+  bool remount = false;
   uint64_t memory_bytes = uint64_t{256} << 20;
   uint64_t commit_micros = 5'000'000;
   bool writeback = false;
@@ -29,6 +30,7 @@ struct MountOptions {
   std::string metrics;      // see MetricsAddress; empty: none
   std::vector<std::string> kernel;  // passed on as they are: nosuid, noexec, noatime, ...
 
+  bool operator==(const MountOptions&) const = default;
   uint64_t RingMemoryBytes() const { return io_uring_memory_bytes.value_or(memory_bytes / 8); }
 };
 

@@ -27,6 +27,7 @@ std::optional<MountEntry> ParseLine(const std::string& line) {
   }
   std::string source;
   if (!(in >> entry.type >> source)) return std::nullopt;
+  in >> entry.super_options;
   entry.mountpoint = UnescapeOctal(mountpoint);
   entry.source = UnescapeOctal(source);
   return entry;
@@ -86,6 +87,11 @@ std::optional<MountEntry> FindSiltfsMount(std::string_view path) {
   auto entry = FindMount(ReadMountinfo(), path);
   if (entry && entry->type != kMountType) return std::nullopt;
   return entry;
+}
+
+bool IsReadOnly(const MountEntry& mount) {
+  auto begins_with_ro = [](const std::string& options) { return options == "ro" || options.starts_with("ro,"); };
+  return begins_with_ro(mount.options) || begins_with_ro(mount.super_options);
 }
 
 std::vector<std::string> MountpointsOf(const std::vector<MountEntry>& mounts, std::string_view store) {

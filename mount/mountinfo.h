@@ -15,7 +15,8 @@ struct MountEntry {
   std::string mountpoint;  // absolute, unescaped
   std::string type;        // "fuse.siltfs"
   std::string source;      // for siltfs: the store's absolute path
-  std::string options;
+  std::string options;        // of this mountpoint
+  std::string super_options;  // of the filesystem, wherever it is mounted
 };
 
 // Undoes the octal escapes (\040 for a space) that the kernel writes.
@@ -29,6 +30,8 @@ std::vector<MountEntry> ReadMountinfo();
 std::optional<MountEntry> FindMount(const std::vector<MountEntry>& mounts, std::string_view path);
 // The siltfs mount at exactly this path.
 std::optional<MountEntry> FindSiltfsMount(std::string_view path);
+// As mount -o ro and -o remount,ro leave it.
+bool IsReadOnly(const MountEntry& mount);
 // The mountpoints of a store.
 std::vector<std::string> MountpointsOf(const std::vector<MountEntry>& mounts, std::string_view store);
 

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
 #include "lsm/clock.h"
 #include "mount/key_dump.h"
+#include "mount/mountinfo.h"
 #include "mount/observe/access_log_service.h"
 #include "mount/report.h"
 #include "mount/stats_report.h"
@@ -150,8 +152,29 @@ Result<json> Service::Dispatch(const std::string& verb, const json& request, con
   if (verb == "scrub") return Scrub(db, emit, unwanted);
   if (verb == "accesslog") return ServeAccessLog(request, observer_, emit, unwanted);
   if (verb == "keys") return ListKeys(db, request, emit);
+  if (verb == "remount") return Remount(request);
   return Fail(lsm::Status::InvalidArgument(
       fmt::format("unknown verb '{}'; the daemon is siltfs {}, perhaps older than this program", verb, SILT_VERSION)));
+}
+
+// The kernel keeps out writes while the mount is read-only; what was written before is made durable here.
+Result<json> Service::Remount(const json& request) {
+  auto read_only = request.find("read_only");
+  if (read_only == request.end() || !read_only->is_boolean()) {
+    return Fail(lsm::Status::InvalidArgument("a remount says whether it is read_only"));
+  }
+  if (!read_only->get<bool>() && facts_.read_only) {
+    return Fail(lsm::Status::ReadOnly(
+        fmt::format("{}: was mounted ro, and its store is open for reading only; unmount it and mount it rw",
+                    facts_.mountpoint)));
+  }
+  if (read_only->get<bool>() && !facts_.read_only) {
+    if (auto synced = adapter_->filesystem().SyncAll(); !synced) {
+      return Fail(lsm::Status::IoError(fmt::format("{}: read-only, but what was written before could not be synced: {}",
+                                                   store_, std::strerror(synced.error().value()))));
+    }
+  }
+  return json::object();
 }
 
 json Service::Stats() const {
@@ -164,6 +187,8 @@ std::string Service::AccessLogText() const {
 
 json Service::Status() const {
   MountFacts facts = facts_;
+  // A remount need not have come by us.
+  if (auto mount = FindSiltfsMount(facts.mountpoint)) facts.read_only = facts.read_only || IsReadOnly(*mount);
   facts.uptime_seconds = (lsm::Clock::System()->MonotonicMicros() - started_micros_) / 1'000'000;
   facts.transport = transport_->Get();
   return StatusJson(store_, adapter_->filesystem(), &facts);

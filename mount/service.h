@@ -47,6 +47,7 @@ class Service {
  private:
   lsm::Result<nlohmann::json> Dispatch(const std::string& verb, const nlohmann::json& request, const EventSink& emit,
                                        const StopCheck& unwanted);
+  lsm::Result<nlohmann::json> Remount(const nlohmann::json& request);
 
   std::string store_;
   MountFacts facts_;

@@ -22,6 +22,7 @@
 #include "mount/observe/request_observer.h"
 #include "mount/report.h"
 #include "mount/service.h"
+#include "mount/service_manager.h"
 #include "mount/signal_thread.h"
 #include "mount/stats_report.h"
 #include "mount/status_report.h"
@@ -190,6 +191,8 @@ class Session {
   void OnReady() {
     TransportStatus::Facts facts = transport_status_.Get();
     log_->info("requests come over {}{}{}", facts.name, facts.detail.empty() ? "" : "; ", facts.detail);
+    TellServiceManager(
+        fmt::format("READY=1\nMAINPID={}\nSTATUS={} at {}", ::getpid(), config_.store, config_.mountpoint));
     Report(Status::Ok());
   }
 
@@ -208,9 +211,11 @@ class Session {
 
   void UnmountOnSignal(int signal) {
     log_->info("signal {}: unmounting {}", signal, config_.mountpoint);
+    TellServiceManager("STOPPING=1\nSTATUS=unmounting");
     Status status = Unmount(config_.mountpoint, /*lazy=*/false);
     if (status.code() == lsm::StatusCode::kBusy) {
       if (auto synced = filesystem_->SyncAll(); !synced) log_->error("sync: errno {}", synced.error().value());
+      TellServiceManager("STATUS=detached, waiting for its last user");
       log_->warn("{} is in use: detached; the store is closed when its last user is gone", config_.mountpoint);
       status = Unmount(config_.mountpoint, /*lazy=*/true);
     }
@@ -230,6 +235,7 @@ class Session {
   // In this order: requests of verbs end, the store is closed and its lock released, and only then do the clients that
   // wait for it (siltfs umount) see their connections end.
   bool CloseStore() {
+    TellServiceManager("STOPPING=1\nSTATUS=closing the store");
     if (session_ && mounted_) fuse_session_unmount(session_.get());
     transport_.reset();
     session_.reset();

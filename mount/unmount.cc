@@ -57,9 +57,10 @@ Status RunFusermount(const std::string& mountpoint, bool lazy) {
 
 }  // namespace
 
-Status Unmount(const std::string& mountpoint, bool lazy) {
+Status Unmount(const std::string& mountpoint, bool lazy, bool force) {
   if (::geteuid() != 0) return RunFusermount(mountpoint, lazy);
-  if (::umount2(mountpoint.c_str(), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0) return Status::Ok();
+  int flags = UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0) | (force ? MNT_FORCE : 0);
+  if (::umount2(mountpoint.c_str(), flags) == 0) return Status::Ok();
   int error = errno;
   if (error == EPERM) return RunFusermount(mountpoint, lazy);
   if (error == EBUSY) return Status::Busy("it is in use");

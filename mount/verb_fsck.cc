@@ -7,7 +7,7 @@
 #include "fs/check.h"
 #include "lsm/filenames.h"
 #include "mount/cli.h"
-#include "mount/control_socket.h"
+#include "mount/mounting.h"
 #include "mount/open_store.h"
 
 namespace silt::mount {
@@ -145,10 +145,10 @@ int RunFsck(const Words& words) {
     Complain("fsck", store, "no siltfs store there; make one with siltfs mkfs");
     return kFsckOperational;
   }
-  if (auto daemon = ControlClient::Connect(store)) {
+  if (auto user = UserOfStore(store)) {
     Complain(
         "fsck", store,
-        fmt::format("mounted by pid {}; unmount it first (siltfs umount), or use siltfs scrub", daemon->daemon_pid()));
+        fmt::format("mounted by pid {}; unmount it first (siltfs umount), or use siltfs scrub", user->pid));
     return kFsckOperational;
   }
   Result<Outcome> outcome = Fail(lsm::Status::Aborted(""));

@@ -7,7 +7,7 @@
 
 #include "fs/filesystem.h"
 #include "mount/cli.h"
-#include "mount/control_socket.h"
+#include "mount/mounting.h"
 #include "mount/size.h"
 
 namespace silt::mount {
@@ -35,9 +35,9 @@ int RunMkfs(const Words& words) {
     Complain("mkfs", block_size, "no good block size; give a power of two from 4K to 64K");
     return kExitUsage;
   }
-  if (auto daemon = ControlClient::Connect(store)) {
+  if (auto user = UserOfStore(store)) {
     return Complain("mkfs", store,
-                    fmt::format("the store is mounted by pid {}; unmount it first", daemon->daemon_pid()));
+                    fmt::format("the store is mounted by pid {}; unmount it first", user->pid));
   }
   fs::FormatOptions format;
   format.block_size = static_cast<uint32_t>(*block_bytes);

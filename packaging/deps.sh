@@ -5,6 +5,7 @@
 #
 #   build  what `cmake --preset release && cmake --build --preset release` needs, the unit tests' libraries included
 #   test   the programs that the tests on real mounts run, and the compiler of the sanitized builds
+#   package what packaging/deb.sh needs to build Debian packages, and their test to install them into a clean root
 #   libfuse what packaging/libfuse.sh needs to build a newer libfuse
 #   bench  the peers that kv_bench measures against
 #   mount-bench  what perf/mount_bench.sh runs and measures against
@@ -13,7 +14,8 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config ccache libfuse3-dev fuse3 libsnappy-dev libzstd-dev libxxhash-dev
   libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libexpected-dev libgtest-dev libgmock-dev librapidcheck-dev)
-test=(clang libclang-rt-dev fio rsync attr acl sqlite3 git python3 e2fsprogs mount util-linux procps)
+test=(clang libclang-rt-dev fio rsync attr acl sqlite3 git python3 e2fsprogs mount util-linux procps mandoc zsh)
+package=(debhelper dpkg-dev lintian mmdebstrap ninja-build ccache)
 libfuse=(meson ninja-build dpkg-dev patch xz-utils ca-certificates)
 bench=(fio python3 libbenchmark-dev libleveldb-dev librocksdb-dev)
 # liburing and libnuma: for passthrough_hp of libfuse, over io_uring.
@@ -27,12 +29,13 @@ for group in "${@:-build}"; do
   case $group in
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    package) wanted+=("${package[@]}") ;;
     libfuse) wanted+=("${libfuse[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
     mount-bench) wanted+=("${mount_bench[@]}") ;;
     dev) wanted+=("${dev[@]}") ;;
     -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) echo "deps.sh: unknown group '$group' (know: build, test, libfuse, bench, mount-bench, dev)" >&2; exit 2 ;;
+    *) echo "deps.sh: unknown group '$group' (know: build, test, package, libfuse, bench, mount-bench, dev)" >&2; exit 2 ;;
   esac
 done
 

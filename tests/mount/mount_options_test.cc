@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "mount/option_table.h"
+
 namespace silt::mount {
 namespace {
 
@@ -34,6 +36,27 @@ TEST(MountOptionsTest, DefaultsAreTheDocumentedOnes) {
   EXPECT_FALSE(options.dirsync);
 }
 
+// What the table says of defaults, --help and the manuals say.
+TEST(MountOptionsTest, TheDefaultsNamedInTheTableAreTheDefaults) {
+  for (const MountOption& option : MountOptionTable()) {
+    bool depends = option.default_value.starts_with("for ") || option.default_value.find(" of ") != std::string::npos;
+    if (option.kind != OptionKind::kOwn || option.default_value.empty() || depends) continue;
+    MountOptions options;
+    ASSERT_TRUE(option.apply(&options, option.default_value)) << option.name;
+    EXPECT_EQ(options, MountOptions{}) << option.name << " is said to be " << option.default_value;
+  }
+}
+
+// Except of `defaults`, which is for fstab.
+TEST(MountOptionsTest, AnOptionWithoutADefaultChangesSomething) {
+  for (const MountOption& option : MountOptionTable()) {
+    if (option.kind != OptionKind::kOwn || !option.default_value.empty() || option.name == "defaults") continue;
+    std::string text(option.name);
+    if (option.name == "metrics") text += "=127.0.0.1:9100";
+    EXPECT_NE(Parsed(text), MountOptions{}) << option.name;
+  }
+}
+
 TEST(MountOptionsTest, SyncOptionsGoToTheKernelAndToDirectories) {
   for (std::string_view option : {"dirsync", "sync"}) {
     EXPECT_TRUE(Parsed(option).dirsync);
@@ -62,7 +85,8 @@ TEST(MountOptionsTest, OfContradictingOptionsTheLaterWins) {
 }
 
 TEST(MountOptionsTest, WhatFstabKeepsForItselfHasNoEffect) {
-  EXPECT_TRUE(Parsed("defaults,noauto,nofail,_netdev,user,x-systemd.automount,comment=mine,relatime").kernel.empty());
+  EXPECT_TRUE(Parsed("defaults,noauto,nofail,_netdev,user,x-systemd.automount,x-systemd.idle-timeout=60,"
+                     "X-mount.mkdir=0755,comment=mine,relatime").kernel.empty());
 }
 
 TEST(MountOptionsTest, KernelFlagsArePassedOn) {
