@@ -34,6 +34,19 @@ TEST(MountinfoTest, LinesWithAnyNumberOfOptionalFieldsAreRead) {
   EXPECT_EQ(mounts[2].device, "0:44");
 }
 
+TEST(MountinfoTest, AMountIsReadOnlyByItselfOrByItsFilesystem) {
+  auto mounts = ParseMountinfo(
+      "1 0 0:1 / /a rw,relatime - fuse.siltfs /s rw,user_id=0\n"
+      "2 0 0:2 / /b ro,relatime - fuse.siltfs /s rw\n"
+      "3 0 0:3 / /c rw - fuse.siltfs /s ro,user_id=0\n"
+      "4 0 0:4 / /d rw,root=x - fuse.siltfs /s rootcontext=x\n");
+  ASSERT_EQ(mounts.size(), 4u);
+  EXPECT_FALSE(IsReadOnly(mounts[0]));
+  EXPECT_TRUE(IsReadOnly(mounts[1]));
+  EXPECT_TRUE(IsReadOnly(mounts[2]));
+  EXPECT_FALSE(IsReadOnly(mounts[3]));
+}
+
 TEST(MountinfoTest, TheLastMountAtAPathIsTheVisibleOne) {
   auto mounts = ParseMountinfo(kMounts);
   EXPECT_EQ(FindMount(mounts, "/mnt/x")->type, "tmpfs");
