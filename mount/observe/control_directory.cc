@@ -11,22 +11,32 @@
 namespace silt::mount {
 namespace {
 
-timespec Now() {
+fs::Time Now() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  return now;
+  return {.seconds = now.tv_sec, .nanoseconds = static_cast<uint32_t>(now.tv_nsec)};
 }
 
-struct stat Owned(mode_t mode, uint64_t number, const timespec& when) {
-  struct stat st {};
-  st.st_ino = number;
-  st.st_mode = mode;
-  st.st_nlink = S_ISDIR(mode) ? 2 : 1;
-  st.st_uid = ::geteuid();
-  st.st_gid = ::getegid();
-  st.st_blksize = 4096;
-  st.st_atim = st.st_mtim = st.st_ctim = when;
-  return st;
+fs::Attributes Owned(uint32_t mode, uint64_t number, const fs::Time& when) {
+  fs::Attributes attributes;
+  attributes.ino = number;
+  attributes.mode = mode;
+  attributes.nlink = S_ISDIR(mode) ? 2 : 1;
+  attributes.uid = ::geteuid();
+  attributes.gid = ::getegid();
+  attributes.atime = attributes.mtime = attributes.ctime = attributes.btime = when;
+  return attributes;
+}
+
+// Asked for anew each time: contents are those of then, and the user may have made a .siltfs of his own.
+fuse_entry_param EntryFor(fuse_ino_t ino, const fs::Attributes& attributes) {
+  fuse_entry_param entry{};
+  entry.ino = ino;
+  entry.generation = 1;
+  entry.attr = ToStat(attributes);
+  entry.attr_timeout = kForever;
+  entry.entry_timeout = 0;
+  return entry;
 }
 
 }  // namespace
@@ -35,15 +45,7 @@ ControlDirectory::ControlDirectory(std::vector<File> files)
     : files_(std::move(files)), made_(Now()), next_(kInode + 1 + files_.size()) {}
 
 fuse_entry_param ControlDirectory::Entry() const {
-  fuse_entry_param entry{};
-  entry.ino = kInode;
-  entry.generation = 1;
-  entry.attr = Owned(S_IFDIR | 0500, kInode, made_);
-  // Neither is changed by the kernel's own doing, but the user may make a .siltfs when the mount has none: each time it
-  // is asked for anew.
-  entry.attr_timeout = kForever;
-  entry.entry_timeout = 0;
-  return entry;
+  return EntryFor(kInode, Owned(S_IFDIR | 0500, kInode, made_));
 }
 
 std::optional<fuse_entry_param> ControlDirectory::Lookup(std::string_view name) {
@@ -75,8 +77,8 @@ void ControlDirectory::Forget(fuse_ino_t ino, uint64_t lookups) {
   if (found->second.lookups == 0) looked_up_.erase(found);
 }
 
-std::optional<struct stat> ControlDirectory::Attributes(fuse_ino_t ino) const {
-  if (ino == kInode) return Entry().attr;
+std::optional<fs::Attributes> ControlDirectory::Attributes(fuse_ino_t ino) const {
+  if (ino == kInode) return Owned(S_IFDIR | 0500, kInode, made_);
   std::lock_guard lock(mutex_);
   auto found = looked_up_.find(ino);
   if (found == looked_up_.end()) return std::nullopt;
@@ -90,21 +92,15 @@ std::string ControlDirectory::Read(fuse_ino_t ino, uint64_t offset, size_t size)
   return found->second.text.substr(offset, size);
 }
 
-struct stat ControlDirectory::AttributesOf(const Contents& contents) const {
-  struct stat st = Owned(S_IFREG | 0400, ShownNumber(contents.file), contents.when);
-  st.st_size = static_cast<off_t>(contents.text.size());
-  st.st_blocks = static_cast<blkcnt_t>((contents.text.size() + 511) / 512);
-  return st;
+fs::Attributes ControlDirectory::AttributesOf(const Contents& contents) {
+  fs::Attributes attributes = Owned(S_IFREG | 0400, ShownNumber(contents.file), contents.when);
+  attributes.size = contents.text.size();
+  attributes.blocks = (contents.text.size() + 511) / 512;
+  return attributes;
 }
 
-fuse_entry_param ControlDirectory::EntryOf(fuse_ino_t ino, const Contents& contents) const {
-  fuse_entry_param entry{};
-  entry.ino = ino;
-  entry.generation = 1;
-  entry.attr = AttributesOf(contents);
-  entry.attr_timeout = kForever;
-  entry.entry_timeout = 0;  // whoever opens it again gets what is so then
-  return entry;
+fuse_entry_param ControlDirectory::EntryOf(fuse_ino_t ino, const Contents& contents) {
+  return EntryFor(ino, AttributesOf(contents));
 }
 
 }  // namespace silt::mount

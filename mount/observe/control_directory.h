@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "fs/filesystem.h"
 #include "mount/fuse_api.h"
 #include "mount/observe/control_inode.h"
 
@@ -41,7 +42,7 @@ class ControlDirectory {
   std::optional<fuse_entry_param> Find(fuse_ino_t ino);
   void Forget(fuse_ino_t ino, uint64_t lookups);
 
-  std::optional<struct stat> Attributes(fuse_ino_t ino) const;
+  std::optional<fs::Attributes> Attributes(fuse_ino_t ino) const;
   // Of a file, from there on; empty at the end and for what is no file.
   std::string Read(fuse_ino_t ino, uint64_t offset, size_t size) const;
   const std::vector<File>& files() const { return files_; }
@@ -52,14 +53,14 @@ class ControlDirectory {
   struct Contents {
     size_t file;
     std::string text;
-    timespec when;
+    fs::Time when;
     uint64_t lookups;
   };
-  struct stat AttributesOf(const Contents& contents) const;
-  fuse_entry_param EntryOf(fuse_ino_t ino, const Contents& contents) const;
+  static fs::Attributes AttributesOf(const Contents& contents);
+  static fuse_entry_param EntryOf(fuse_ino_t ino, const Contents& contents);
 
   const std::vector<File> files_;
-  const timespec made_;
+  const fs::Time made_;
   mutable std::mutex mutex_;
   uint64_t next_;                                     // guarded by mutex_, as the other
   std::unordered_map<fuse_ino_t, Contents> looked_up_;

@@ -72,11 +72,8 @@ void ForgetMultiOrControl(fuse_req_t request, size_t count, fuse_forget_data* fo
 
 void GetattrOrControl(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info) {
   if (!IsControlInode(ino)) return Getattr(request, ino, info);
-  if (auto attributes = ControlOf(request)->Attributes(ino)) {
-    fuse_reply_attr(request, &*attributes, kForever);
-  } else {
-    fuse_reply_err(request, ENOENT);
-  }
+  auto attributes = ControlOf(request)->Attributes(ino);
+  ReplyAttributes(request, attributes ? fs::Result<fs::Attributes>(*attributes) : fs::Fail(ENOENT));
 }
 
 void ReadOrControl(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info) {

@@ -90,6 +90,16 @@ TEST(StatusReportTest, TextSaysWhereAndWhatIsWrong) {
   status["transport"] = "/dev/fuse";
   status["transport_detail"] = "enable this";
   EXPECT_THAT(StatusText(status), HasSubstr("over /dev/fuse: enable this\n"));
+  EXPECT_THAT(text, Not(HasSubstr("levels"))) << "the same";
+  status["disk_bytes"] = 3 << 20;
+  status["compression_ratio"] = 2.0;
+  status["table_bytes"] = 1 << 20;
+  status["logical_bytes"] = 2 << 20;
+  status["levels"] = {{{"level", 0}, {"files", 0}, {"bytes", 0}}, {{"level", 6}, {"files", 3}, {"bytes", 1 << 20}}};
+  text = StatusText(status);
+  EXPECT_THAT(text, HasSubstr("1.0 MiB, 3.0 MiB with logs"));
+  EXPECT_THAT(text, HasSubstr("2.0 MiB before compression (2.00 times)"));
+  EXPECT_THAT(text, HasSubstr("levels        L6 1.0 MiB in 3\n"));
   status["mounted"] = false;
   EXPECT_THAT(StatusText(status), HasSubstr("nowhere"));
 }

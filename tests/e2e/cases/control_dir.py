@@ -66,7 +66,7 @@ def readable(env, control):
     os.rmdir(env.path("seen"))
     check_equal(os.stat(control + "/stats").st_ino, os.stat(control + "/stats").st_ino, "inode number")
     for command in (["cp", control + "/stats", env.scratch("copy")], ["grep", "-q", "health", control + "/stats"],
-                    ["tail", "-n", "1", control + "/stats"], ["ls", "-la", control]):
+                    ["stat", control + "/stats"], ["tail", "-n", "1", control + "/stats"], ["ls", "-la", control]):
         env.run(*command)
 
 

@@ -50,6 +50,11 @@ def run(env):
     with open(env.path("file"), "wb") as file:
         file.write(os.urandom(1 << 20))
     env.silt("compact", env.mnt)
+    status = env.status()
+    check(status["levels"][-1]["files"] > 0 and status["table_bytes"] == sum(level["bytes"] for level in status["levels"]),
+          f"levels in status: {status['levels']}")
+    check(status["logical_bytes"] > 1 << 20 and 0.9 < status["compression_ratio"] < 100, f"space in status: {status}")
+    check(status["disk_bytes"] > status["table_bytes"], "logs and the reserve take space, too")
     table = max((n for n in os.listdir(env.store) if n.endswith(".sst")), key=lambda n: os.path.getsize(os.path.join(env.store, n)))
     with open(os.path.join(env.store, table), "r+b") as file:
         file.seek(os.path.getsize(os.path.join(env.store, table)) // 2)
