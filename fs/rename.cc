@@ -238,9 +238,13 @@ Outcome RenameOperation::Move() {
     to_record().nlink += SourceIsDirectory() ? 1 : 0;
     to_record().nlink -= TargetIsDirectory() ? 1 : 0;
   } else {
-    auto taken = store_->numbers_.Take();
-    if (!taken) return tl::unexpected(taken.error());
-    entry_id = *taken;
+    // A name that is changed keeps its place in the listing: a program that renames what it lists comes to an end.
+    entry_id = source_->entry_id;
+    if (from_.directory != to_.directory || (flags_ & RENAME_WHITEOUT)) {
+      auto taken = store_->numbers_.Take();
+      if (!taken) return tl::unexpected(taken.error());
+      entry_id = *taken;
+    }
     if (auto added = store_->AddedEntry(&to_record(), source_->type, now); !added) return added;
   }
   batch.Delete(schema::kMeta, schema::NameKey(from_.directory, from_.name));

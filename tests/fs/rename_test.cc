@@ -77,6 +77,29 @@ TEST_P(RenameTest, LinksOfOneFileStay) {
   EXPECT_EQ(Find(kRootInode, "b"), a);
 }
 
+// A program that renames what it lists must come to an end.
+TEST_P(RenameTest, ANameThatIsChangedKeepsItsPlaceInTheListing) {
+  fs.File("a");
+  fs.File("b");
+  fs.File("c");
+  auto cookie_of = [&](std::string_view name) {
+    uint64_t cookie = 0;
+    EXPECT_TRUE(fs->ReadDirectory(kRootInode, 0, [&](const DirectoryEntry& entry) {
+      if (entry.name == name) cookie = entry.cookie;
+      return true;
+    }));
+    return cookie;
+  };
+  const uint64_t before = cookie_of("b");
+  EXPECT_EQ(Rename(kRootInode, "b", kRootInode, "d"), 0);
+  EXPECT_EQ(cookie_of("d"), before);
+  EXPECT_EQ(Rename(kRootInode, "d", kRootInode, "b"), 0);
+  EXPECT_EQ(cookie_of("b"), before);
+  EXPECT_EQ(Rename(kRootInode, "b", kRootInode, "d", kWhiteout), 0);
+  EXPECT_EQ(cookie_of("b"), before);  // the whiteout
+  EXPECT_GT(cookie_of("d"), before);
+}
+
 TEST_P(RenameTest, NoReplaceAndBadFlags) {
   fs.File("a");
   fs.File("b");
