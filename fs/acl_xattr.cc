@@ -28,6 +28,21 @@ Outcome Store::SetAcl(InodeNumber ino, InodeRecord* record, std::string_view nam
   return {};
 }
 
+Result<bool> Store::HasAcl(InodeNumber ino, const InodeRecord& record, std::string_view name,
+                           const std::optional<std::string>& stored, std::string_view value) {
+  auto acl = Acl::Decode(value);
+  if (!acl || record.IsSymlink()) return false;
+  if (name == kDefaultAclName) {
+    auto now = Acl::Decode(stored.value_or(""));
+    return now && now->Encode() == acl->Encode();
+  }
+  if (acl->PermissionBits() != (record.mode & 0777u) || acl->IsExtended() != stored.has_value()) return false;
+  if (!stored) return true;
+  auto now = AccessAclAsSeen(ino, record, *stored);
+  if (!now) return tl::unexpected(now.error());
+  return *now == acl->Encode();
+}
+
 void Store::PutAccessAcl(InodeNumber ino, const Acl& acl, InodeRecord* record, lsm::WriteBatch* batch) {
   record->mode = (record->mode & ~0777u) | acl.PermissionBits();
   if (acl.IsExtended()) {

@@ -146,6 +146,9 @@ class Store final : public Filesystem {
   // EEXIST, ENODATA by the flags of setxattr(2); ENOSPC for more names than can be listed.
   Outcome CheckXattrFits(InodeNumber ino, const schema::InodeRecord& record, std::string_view name, int flags);
   Result<std::string> AccessAclAsSeen(InodeNumber ino, const schema::InodeRecord& record, std::string_view stored);
+  // Whether setting the ACL would change nothing. `stored`: the xattr of that name.
+  Result<bool> HasAcl(InodeNumber ino, const schema::InodeRecord& record, std::string_view name,
+                      const std::optional<std::string>& stored, std::string_view value);
   Outcome SetAcl(InodeNumber ino, schema::InodeRecord* record, std::string_view name, std::string_view value,
                  lsm::WriteBatch* batch);
   // Sets the mode too.

@@ -99,11 +99,14 @@ Outcome Store::SetXattr(InodeNumber ino, std::string_view name, std::string_view
   auto before = FindXattr(ino, record, name);
   if (!before) return tl::unexpected(before.error());
   // As on ext4: what is so already is no change, and moves no time.
-  if (!IsAclName(name) && *before && **before == value) return {};
+  auto same = IsAclName(name) ? HasAcl(ino, record, name, *before, value) : Result<bool>(*before == value);
+  if (!same) return tl::unexpected(same.error());
+  const bool clears_sgid = (flags & kXattrClearSgid) != 0 && (record.mode & S_ISGID) != 0;
+  if (*same && !clears_sgid) return {};
   lsm::WriteBatch batch;
   if (IsAclName(name)) {
     if (auto set = SetAcl(ino, &record, name, value, &batch); !set) return set;
-    if (flags & kXattrClearSgid) record.mode &= ~static_cast<uint32_t>(S_ISGID);
+    if (clears_sgid) record.mode &= ~static_cast<uint32_t>(S_ISGID);
   } else {
     PutXattr(ino, name, value, &record, &batch);
   }

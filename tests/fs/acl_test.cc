@@ -89,6 +89,32 @@ TEST_P(AclStoreTest, MinimalAclLeavesNothingButTheMode) {
   EXPECT_EQ(ErrorOf(fs->RemoveXattr(file, kAccessAclName)), 0);
 }
 
+TEST_P(AclStoreTest, WhatIsSoAlreadyMovesNoTime) {
+  InodeNumber directory = fs.Directory("d");
+  const std::string minimal = Value({{kOwner, 7}, {kGroup, 5}, {kOther, 5}});
+  Chmod(directory, 0755);
+  for (auto [name, value] : {std::pair{kAccessAclName, minimal},
+                             {kAccessAclName, Named(7, 7, 5, 3, 1)},
+                             {kDefaultAclName, Named(7, 7, 5, 3, 1)},
+                             {kDefaultAclName, minimal}}) {
+    ASSERT_EQ(SetAcl(directory, name, value), 0);
+    const Time before = fs.Stat(directory).ctime;
+    ASSERT_EQ(SetAcl(directory, name, value), 0);
+    EXPECT_EQ(fs.Stat(directory).ctime, before);
+    ASSERT_EQ(SetAcl(directory, name, Named(7, 7, 5, 2, 1)), 0);
+    EXPECT_GT(fs.Stat(directory).ctime, before);
+    ASSERT_EQ(SetAcl(directory, name, value), 0);
+  }
+  // The mode alone differs.
+  ASSERT_EQ(SetAcl(directory, kAccessAclName, minimal), 0);
+  const Time before = fs.Stat(directory).ctime;
+  ASSERT_EQ(SetAcl(directory, kAccessAclName, Value({{kOwner, 7}, {kGroup, 5}, {kOther, 1}})), 0);
+  EXPECT_GT(fs.Stat(directory).ctime, before);
+  EXPECT_EQ(SetAcl(fs->MakeSymlink({}, kRootInode, "s", "f")->ino, kAccessAclName,
+                   Value({{kOwner, 7}, {kGroup, 7}, {kOther, 7}})),
+            EOPNOTSUPP);
+}
+
 TEST_P(AclStoreTest, RefusesWhereThereCanBeNone) {
   InodeNumber file = fs.File("f");
   auto link = fs->MakeSymlink({}, kRootInode, "s", "f");
