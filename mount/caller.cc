@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 
 namespace silt::mount {
 namespace {
@@ -39,7 +42,42 @@ bool InOurUserNamespace(pid_t pid) {
          ::stat("/proc/self/ns/user", &ours) == 0 && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
+// A thread that has sent a request falls asleep within microseconds, unless the processor is taken from it just then.
+constexpr std::chrono::milliseconds kFallsAsleepWithin{200};
+constexpr std::chrono::microseconds kLookAgainAfter{20};
+
+bool IsChown(long number) {
+  switch (number) {
+#ifdef SYS_chown
+    case SYS_chown:
+    case SYS_lchown:
+#endif
+    case SYS_fchown:
+    case SYS_fchownat:
+#ifdef __x86_64__
+    case 198:  // lchown, fchown, chown and fchownat of 32-bit programs; as 64-bit numbers these write to no file
+    case 207:
+    case 212:
+    case 298:
+#endif
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string Contents(const std::string& path) {
+  std::ifstream file(path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
 }  // namespace
+
+std::optional<long> ParseSystemCall(std::string_view text) {
+  long number = 0;
+  if (!TakeNumber(&text, &number, 10)) return std::nullopt;
+  return number;
+}
 
 std::optional<Credentials> ParseCredentials(std::string_view status) {
   auto groups = FieldOf(status, "Groups");
@@ -52,8 +90,19 @@ std::optional<Credentials> ParseCredentials(std::string_view status) {
 
 std::optional<Credentials> CallingThread::Read() const {
   if (pid_ <= 0) return std::nullopt;
-  std::ifstream file(fmt::format("/proc/{}/status", pid_));
-  return ParseCredentials(std::string(std::istreambuf_iterator<char>(file), {}));
+  return ParseCredentials(Contents(fmt::format("/proc/{}/status", pid_)));
+}
+
+std::optional<bool> CallingThread::IsChangingOwner() const {
+  if (pid_ <= 0) return std::nullopt;
+  const auto deadline = std::chrono::steady_clock::now() + kFallsAsleepWithin;
+  do {
+    const std::string text = Contents(fmt::format("/proc/{}/syscall", pid_));
+    if (text.empty()) return std::nullopt;  // gone, or not ours to look at
+    if (auto number = ParseSystemCall(text)) return IsChown(*number);
+    std::this_thread::sleep_for(kLookAgainAfter);
+  } while (std::chrono::steady_clock::now() < deadline);
+  return std::nullopt;
 }
 
 bool CallingThread::HasCapability(int capability) const {

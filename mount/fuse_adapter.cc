@@ -1,7 +1,9 @@
 #include "mount/fuse_adapter.h"
 
 #include "mount/fuse_reply.h"
+#include "mount/newer_requests.h"
 #include "mount/observe/control_operations.h"
+#include "mount/raw_request.h"
 
 namespace silt::mount {
 namespace {
@@ -27,9 +29,6 @@ fuse_lowlevel_ops MakeOperations() {
   ops.rename = &Rename;
   ops.link = &Link;
   ops.create = &Create;
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-  ops.tmpfile = &Tmpfile;
-#endif
   ops.open = &Open;
   ops.flush = &Flush;
   ops.read = &Read;
@@ -49,9 +48,7 @@ fuse_lowlevel_ops MakeOperations() {
   ops.removexattr = &Removexattr;
   ops.access = &Access;
   ops.ioctl = &Ioctl;
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-  ops.statx = &Statx;
-#endif
+  // TMPFILE and STATX come as CREATE and GETATTR (newer_requests.h).
   AddControlDirectory(&ops);
   // Left out on purpose: release and releasedir (never sent where open is not), poll and bmap (libfuse answers ENOSYS,
   // and the kernel then never asks again), getlk, setlk and flock (the kernel keeps locks itself).
@@ -99,6 +96,10 @@ void ReplyOutcome(fuse_req_t request, const fs::Outcome& outcome) {
 void ReplyAttributes(fuse_req_t request, const fs::Result<fs::Attributes>& result) {
   if (!result) {
     fuse_reply_err(request, result.error().value());
+    return;
+  }
+  if (RawRequest::Current()->opcode() == kStatxOpcode) {  // which comes as a GETATTR (newer_requests.h)
+    ReplyStatx(request, *result);
     return;
   }
   struct stat st = ToStat(*result);

@@ -10,6 +10,9 @@
 #include "fs/acl.h"
 #include "mount/caller.h"
 #include "mount/fuse_reply.h"
+#include "mount/newer_requests.h"
+#include "mount/raw_request.h"
+#include "mount/set_id.h"
 
 namespace silt::mount {
 namespace {
@@ -44,46 +47,23 @@ void ReplySized(fuse_req_t request, const std::string& value, size_t size) {
   }
 }
 
+constexpr std::string_view kCapabilityXattr = "security.capability";
+
 // Without ACLs the kernel passes their names on as if they were any others.
 bool IsRefused(fuse_req_t request, std::string_view name) {
   return !OptionsOf(request).acl && fs::IsAclName(name);
 }
 
-CallingThread ThreadOf(fuse_req_t request) {
-  return CallingThread(fuse_req_ctx(request)->pid);
+// A SETATTR that sets nothing; with the writeback cache chown(2) sends a ctime along.
+bool SetsNothing(int valid) {
+  return (valid & ~FUSE_SET_ATTR_CTIME) == 0;
 }
-
-// A change of nothing is either chown(2) that leaves both owners as they are, which clears suid and sgid whoever calls; or,
-// with KILLPRIV_V2, the kernel's word before fallocate(2), copy_file_range(2) and the like that the file loses what made it
-// privileged (file_remove_privs in Linux). The latter comes from callers who may leave the bits standing only for files that
-// had capabilities too: theirs go as well, since nothing tells the two apart. With the writeback cache a ctime comes along.
-bool RemovesSetId(int valid) {
-  if ((valid & ~FUSE_SET_ATTR_CTIME) == 0) return true;
-  return (valid & (FUSE_SET_ATTR_KILL_SUID | FUSE_SET_ATTR_KILL_SGID)) != 0;
-}
-
-// As Linux's posix_acl_update_mode. The kernel tells by a flag of the request, which libfuse keeps to itself.
-bool MustClearSgid(fuse_req_t request, fs::Filesystem& filesystem, fuse_ino_t ino) {
-  fs::Result<fs::Attributes> attributes = filesystem.GetAttributes(ino);
-  if (!attributes || (attributes->mode & S_ISGID) == 0 || fuse_req_ctx(request)->gid == attributes->gid) return false;
-  CallingThread caller = ThreadOf(request);
-  return !caller.InGroup(attributes->gid) && !caller.HasCapability(CAP_FSETID);
-}
-
-}  // namespace
-
-fs::ClearSetId SetIdToClear(fuse_req_t request, fs::Filesystem& filesystem, fuse_ino_t ino) {
-  return MustClearSgid(request, filesystem, ino) ? fs::ClearSetId::kSuidAndSgid
-                                                 : fs::ClearSetId::kSuidAndExecutableSgid;
-}
-
-namespace {
 
 // What listxattr(2) shows to whom: trusted.* is for administrators, as on other filesystems.
 void HideXattrs(fuse_req_t request, std::vector<std::string>* names) {
   std::erase_if(*names, [&](const std::string& name) { return IsRefused(request, name); });
   auto trusted = [](const std::string& name) { return name.starts_with("trusted."); };
-  if (std::any_of(names->begin(), names->end(), trusted) && !ThreadOf(request).HasCapability(CAP_SYS_ADMIN)) {
+  if (std::any_of(names->begin(), names->end(), trusted) && !CallingThread(fuse_req_ctx(request)->pid).HasCapability(CAP_SYS_ADMIN)) {
     std::erase_if(*names, trusted);
   }
 }
@@ -91,13 +71,26 @@ void HideXattrs(fuse_req_t request, std::vector<std::string>* names) {
 }  // namespace
 
 void Getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*info*/) {
+  if (RawRequest::Current()->opcode() == kStatxOpcode) {
+    Statx(request, ino);
+    return;
+  }
   ReplyAttributes(request, Begin(request, Request::kGetattr).GetAttributes(ino));
 }
 
 void Setattr(fuse_req_t request, fuse_ino_t ino, struct stat* attributes, int valid, fuse_file_info* /*info*/) {
   fs::AttributeChange change = ToChange(*attributes, valid);
   fs::Filesystem& filesystem = Begin(request, Request::kSetattr);
-  if (RemovesSetId(valid)) change.clear_set_id = SetIdToClear(request, filesystem, ino);
+  if (SetsNothing(valid)) {
+    fs::Result<fs::ClearSetId> clear = SetIdOfEmptyChange(request, filesystem, ino);
+    if (!clear) {
+      fuse_reply_err(request, clear.error().value());
+      return;
+    }
+    change.clear_set_id = *clear;
+  } else if (valid & (FUSE_SET_ATTR_KILL_SUID | FUSE_SET_ATTR_KILL_SGID)) {
+    change.clear_set_id = SetIdToClear(request, filesystem, ino);
+  }
   ReplyAttributes(request, filesystem.SetAttributes(ino, change));
 }
 
@@ -160,6 +153,13 @@ void Listxattr(fuse_req_t request, fuse_ino_t ino, size_t size) {
 
 void Removexattr(fuse_req_t request, fuse_ino_t ino, const char* name) {
   fs::Filesystem& filesystem = Begin(request, Request::kRemovexattr);
+  // The kernel takes file capabilities away before it asks for the chown(2) that may be refused.
+  if (name == kCapabilityXattr) {
+    if (fs::Result<fs::ClearSetId> clear = SetIdOfEmptyChange(request, filesystem, ino); !clear) {
+      fuse_reply_err(request, clear.error().value());
+      return;
+    }
+  }
   ReplyOutcome(request, IsRefused(request, name) ? fs::Fail(EOPNOTSUPP) : filesystem.RemoveXattr(ino, name));
 }
 

@@ -8,6 +8,7 @@
 
 #include "mount/fuse_reply.h"
 #include "mount/raw_request.h"
+#include "mount/set_id.h"
 
 namespace silt::mount {
 namespace {

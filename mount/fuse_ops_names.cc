@@ -4,6 +4,8 @@
 #include <string_view>
 
 #include "mount/fuse_reply.h"
+#include "mount/newer_requests.h"
+#include "mount/raw_request.h"
 
 namespace silt::mount {
 
@@ -104,14 +106,14 @@ void ReplyCreated(fuse_req_t request, fuse_file_info* info, const fs::Result<fs:
 }  // namespace
 
 void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
+  if (RawRequest::Current()->opcode() == kTmpfileOpcode) {
+    fs::Filesystem& filesystem = Begin(request, Request::kTmpfile);
+    ReplyCreated(request, info, filesystem.MakeTemporary(CallerOf(request), parent, mode));
+    return;
+  }
   fs::Filesystem& filesystem = Begin(request, Request::kCreate);
   uint32_t regular = (mode & ~static_cast<mode_t>(S_IFMT)) | S_IFREG;
   ReplyCreated(request, info, Settle(request, filesystem.MakeNode(CallerOf(request), parent, name, regular, 0)));
-}
-
-void Tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info* info) {
-  fs::Filesystem& filesystem = Begin(request, Request::kTmpfile);
-  ReplyCreated(request, info, filesystem.MakeTemporary(CallerOf(request), parent, mode));
 }
 
 }  // namespace silt::mount

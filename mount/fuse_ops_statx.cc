@@ -5,46 +5,73 @@
 #include "mount/fuse_reply.h"
 
 namespace silt::mount {
-
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-
 namespace {
 
-statx_timestamp ToTimestamp(const fs::Time& time) {
-  statx_timestamp out{};
-  out.tv_sec = time.seconds;
-  out.tv_nsec = time.nanoseconds;
+// As linux/fuse.h has them since protocol 7.39 (Linux 6.6), for builds with older headers.
+struct WireTime {
+  int64_t seconds;
+  uint32_t nanoseconds;
+  int32_t reserved;
+};
+struct WireStatx {
+  uint32_t mask, block_size;
+  uint64_t attributes;
+  uint32_t nlink, uid, gid;
+  uint16_t mode, spare0;
+  uint64_t ino, size, blocks, attributes_mask;
+  WireTime atime, btime, ctime, mtime;
+  uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+  uint64_t spare[14];
+};
+struct WireStatxReply {
+  uint64_t valid_seconds;
+  uint32_t valid_nanoseconds;
+  uint32_t flags;
+  uint64_t spare[2];
+  WireStatx stat;
+};
+static_assert(sizeof(WireStatxReply) == 32 + 256);
+
+WireTime ToWire(const fs::Time& time) {
+  return {.seconds = time.seconds, .nanoseconds = time.nanoseconds, .reserved = 0};
+}
+
+WireStatx ToWire(const fs::Attributes& attributes) {
+  WireStatx out{};
+  out.mask = STATX_BASIC_STATS | STATX_BTIME;
+  out.block_size = attributes.block_size;
+  out.nlink = attributes.nlink;
+  out.uid = attributes.uid;
+  out.gid = attributes.gid;
+  out.mode = static_cast<uint16_t>(attributes.mode);
+  out.ino = attributes.ino;
+  out.size = attributes.size;
+  out.blocks = attributes.blocks;
+  out.rdev_major = gnu_dev_major(attributes.rdev);
+  out.rdev_minor = gnu_dev_minor(attributes.rdev);
+  out.atime = ToWire(attributes.atime);
+  out.btime = ToWire(attributes.btime);
+  out.ctime = ToWire(attributes.ctime);
+  out.mtime = ToWire(attributes.mtime);
   return out;
 }
 
 }  // namespace
 
-void Statx(fuse_req_t request, fuse_ino_t ino, int /*flags*/, int /*mask*/, fuse_file_info* /*info*/) {
+void ReplyStatx(fuse_req_t request, const fs::Attributes& attributes) {
+  WireStatxReply reply{};
+  reply.valid_seconds = static_cast<uint64_t>(kForever);
+  reply.stat = ToWire(attributes);
+  fuse_reply_buf(request, reinterpret_cast<const char*>(&reply), sizeof(reply));
+}
+
+void Statx(fuse_req_t request, fuse_ino_t ino) {
   fs::Result<fs::Attributes> found = Begin(request, Request::kStatx).GetAttributes(ino);
   if (!found) {
     fuse_reply_err(request, found.error().value());
     return;
   }
-  const fs::Attributes& attributes = *found;
-  struct statx st {};
-  st.stx_mask = STATX_BASIC_STATS | STATX_BTIME;
-  st.stx_blksize = attributes.block_size;
-  st.stx_nlink = attributes.nlink;
-  st.stx_uid = attributes.uid;
-  st.stx_gid = attributes.gid;
-  st.stx_mode = static_cast<uint16_t>(attributes.mode);
-  st.stx_ino = attributes.ino;
-  st.stx_size = attributes.size;
-  st.stx_blocks = attributes.blocks;
-  st.stx_rdev_major = gnu_dev_major(attributes.rdev);
-  st.stx_rdev_minor = gnu_dev_minor(attributes.rdev);
-  st.stx_atime = ToTimestamp(attributes.atime);
-  st.stx_btime = ToTimestamp(attributes.btime);
-  st.stx_ctime = ToTimestamp(attributes.ctime);
-  st.stx_mtime = ToTimestamp(attributes.mtime);
-  fuse_reply_statx(request, 0, &st, kForever);
+  ReplyStatx(request, *found);
 }
-
-#endif
 
 }  // namespace silt::mount

@@ -52,7 +52,6 @@ void Rmdir(fuse_req_t request, fuse_ino_t parent, const char* name);
 void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
             unsigned int flags);
 void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info);
-void Tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info* info);
 
 // fuse_ops_directory.cc
 void Opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info);
@@ -72,8 +71,6 @@ void CopyFileRange(fuse_req_t request, fuse_ino_t from, off_t from_offset, fuse_
                    off_t to_offset, fuse_file_info* to_info, size_t length, int flags);
 
 // fuse_ops_attributes.cc
-// For a request that takes set-id bits away: which, by the caller's groups.
-fs::ClearSetId SetIdToClear(fuse_req_t request, fs::Filesystem& filesystem, fuse_ino_t ino);
 void Getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info);
 void Setattr(fuse_req_t request, fuse_ino_t ino, struct stat* attributes, int valid, fuse_file_info* info);
 void Access(fuse_req_t request, fuse_ino_t ino, int mask);
@@ -85,9 +82,8 @@ void Removexattr(fuse_req_t request, fuse_ino_t ino, const char* name);
 void Ioctl(fuse_req_t request, fuse_ino_t ino, unsigned int command, void* argument, fuse_file_info* info,
            unsigned flags, const void* in, size_t in_size, size_t out_size);
 
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-// fuse_ops_statx.cc
-void Statx(fuse_req_t request, fuse_ino_t ino, int flags, int mask, fuse_file_info* info);
-#endif
+// fuse_ops_statx.cc; called by Getattr
+void Statx(fuse_req_t request, fuse_ino_t ino);
+void ReplyStatx(fuse_req_t request, const fs::Attributes& attributes);
 
 }  // namespace silt::mount

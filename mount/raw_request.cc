@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "mount/newer_requests.h"
+
 namespace silt::mount {
 namespace {
 
@@ -55,6 +57,7 @@ class ReplyRouting {
 
 void RawRequest::Serve(fuse_session* session) {
   t_current = this;
+  DisguiseNewerRequest(bytes_);
   fuse_buf buffer{};
   buffer.mem = bytes_.data();
   buffer.size = bytes_.size();
@@ -66,9 +69,8 @@ RawRequest* RawRequest::Current() {
   return t_current;
 }
 
-uint32_t RawRequest::opcode() const {
-  return StructAt<fuse_in_header>(bytes_, 0).opcode;
-}
+RawRequest::RawRequest(std::span<char> bytes, ReplyTarget* target)
+    : bytes_(bytes), target_(target), opcode_(StructAt<fuse_in_header>(bytes, 0).opcode) {}
 
 uint64_t RawRequest::unique() const {
   return StructAt<fuse_in_header>(bytes_, 0).unique;

@@ -27,12 +27,13 @@ class RawRequest {
  public:
   // `bytes`: header, the operation's argument and its payload, in one piece, as read from /dev/fuse. REQUIRES: at least
   // a header. `target`: nullptr for /dev/fuse.
-  explicit RawRequest(std::span<char> bytes, ReplyTarget* target = nullptr) : bytes_(bytes), target_(target) {}
+  explicit RawRequest(std::span<char> bytes, ReplyTarget* target = nullptr);
 
   // Has libfuse decode it and call the operation, whose reply has been sent when this returns.
   void Serve(fuse_session* session);
 
-  uint32_t opcode() const;
+  // As the kernel sent it, whatever libfuse is told (newer_requests.h).
+  uint32_t opcode() const { return opcode_; }
   std::span<const char> bytes() const { return bytes_; }
 
   // Of the reply that was sent: errno, 0 for success. nullopt before, for a request without one, and where replies are
@@ -62,6 +63,7 @@ class RawRequest {
 
   std::span<char> bytes_;
   ReplyTarget* target_;
+  uint32_t opcode_;
   uint64_t accepted_ = 0;
   std::optional<int> reply_error_;
   uint64_t reply_front_ = 0;  // the first bytes of its body, where it has so many

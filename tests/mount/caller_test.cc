@@ -2,7 +2,10 @@
 #include "mount/caller.h"
 
 #include <gtest/gtest.h>
+#include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace silt::mount {
@@ -32,6 +35,33 @@ TEST(CallerTest, ThisThreadIsWhoItIs) {
   ASSERT_EQ(::getgroups(static_cast<int>(groups.size()), groups.data()), static_cast<int>(groups.size()));
   for (gid_t group : groups) EXPECT_TRUE(self.InGroup(group));
   EXPECT_FALSE(self.InGroup(4'000'000'000));
+}
+
+TEST(CallerTest, ParsesSystemCalls) {
+  EXPECT_EQ(ParseSystemCall("92 0x7ffe 0x3e8 0x3e8 0x0 0x0 0x0 0x7ffc 0x7f00\n"), 92);
+  EXPECT_EQ(ParseSystemCall("-1 0x7ffc 0x7f00\n"), -1);
+  EXPECT_EQ(ParseSystemCall("running\n"), std::nullopt);
+  EXPECT_EQ(ParseSystemCall(""), std::nullopt);
+}
+
+TEST(CallerTest, AThreadInAnotherCallChangesNoOwner) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte;
+    ::close(ends[1]);
+    ::_exit(::read(ends[0], &byte, 1) == 0 ? 0 : 1);  // until the parent closes its end
+  }
+  ASSERT_GT(child, 0);
+  EXPECT_EQ(CallingThread(child).IsChangingOwner(), false);
+  ::close(ends[1]);
+  ::close(ends[0]);
+  int status = 1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(CallingThread(0).IsChangingOwner(), std::nullopt);
+  EXPECT_EQ(CallingThread(child).IsChangingOwner(), std::nullopt);
 }
 
 TEST(CallerTest, WhoIsNotToBeSeenHasNoRights) {
