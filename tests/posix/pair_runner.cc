@@ -19,16 +19,18 @@ timespec Now() {
   return now;
 }
 
+// By which the kernel stamps files natively: it moves with the scheduler's ticks, and on a busy machine late.
+timespec CoarseNow() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return now;
+}
+
 // With the writeback cache the kernel itself sets the times of files on FUSE, by a clock that moves with the
 // scheduler's ticks: a change shows only in the next one.
 void AwaitTick() {
-  auto coarse = [] {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    return now;
-  };
-  const timespec begin = coarse();
-  for (timespec now = begin; now.tv_sec == begin.tv_sec && now.tv_nsec == begin.tv_nsec; now = coarse()) {
+  const timespec begin = CoarseNow();
+  for (timespec now = begin; now.tv_sec == begin.tv_sec && now.tv_nsec == begin.tv_nsec; now = CoarseNow()) {
     constexpr timespec kMoment{.tv_sec = 0, .tv_nsec = 500'000};
     ::nanosleep(&kMoment, nullptr);
   }
@@ -99,7 +101,7 @@ PairRunner::Wrong PairRunner::Remount(const std::string& how) {
 }
 
 PairRunner::Wrong PairRunner::DoOnBoth(const Call& call, Span* span, CompareOptions* compare) {
-  span->begin = Now();
+  span->begin = CoarseNow();
   mounted_->Enter();
   const Outcome ours = mounted_->Do(call);
   native_->Enter();
@@ -131,7 +133,7 @@ PairRunner::Wrong PairRunner::CompareTrees(const Span& span, const CompareOption
 
 PairRunner::Wrong PairRunner::Do(const Call& call) {
   if (options_.writeback) AwaitTick();
-  Span span{.begin = Now(), .end = Now()};
+  Span span{.begin = CoarseNow(), .end = Now()};
   CompareOptions compare{.sets_atime = SetsAtime(call.name), .blocks = blocks_};
   Wrong wrong = IsRemount(call.name) ? Remount(call.name) : DoOnBoth(call, &span, &compare);
   const bool every_byte = IsRemount(call.name) || calls_made_ % kEveryByte == 0;

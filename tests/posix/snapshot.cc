@@ -190,12 +190,17 @@ std::optional<std::string> TimesDiffer(const std::string& path, const SnapshotCh
       SameTime(ours_before->st_mtim, ours.st_mtim)) {
     return std::nullopt;
   }
-  if (auto d = MomentDiffers(moment("mtime", &stat::st_mtim), span)) return d;
+  // Having parted, they may be set to what one of them has.
+  const bool together_again = S_ISFIFO(ours.st_mode) && SameTime(ours.st_mtim, theirs.st_mtim);
+  if (auto d = MomentDiffers(moment("mtime", &stat::st_mtim), span); d && !together_again) return d;
   if (auto d = MomentDiffers(moment("ctime", &stat::st_ctim), span)) return d;
   // Reading moves atime natively, sooner or later, and never here. What sets it moves ctime too, but not that of the
   // symlinks on the way.
   const bool created = theirs_before == nullptr;
-  const bool set = sets_atime && !created && !SameTime(theirs_before->st_ctim, theirs.st_ctim);
+  // Nor under the second name of an inode: looking at a symlink by its first may have moved it.
+  const std::string& first = native.after.at(path).same_as;
+  const bool first_name = first == path || first.empty();
+  const bool set = sets_atime && first_name && !created && !SameTime(theirs_before->st_ctim, theirs.st_ctim);
   if (!created && !set) return std::nullopt;
   if (set && SameTime(ours_before->st_atim, ours.st_atim) && SameTime(theirs_before->st_atim, theirs.st_atim)) {
     return std::nullopt;  // only mtime was set, and the two had parted before
