@@ -6,7 +6,7 @@ import os
 import random
 import resource
 
-from calls_support import Recorder, read_file, times, write_file
+from calls_support import Recorder, hash_of, read_file, segments, times, write_file
 from harness import (FALLOC_COLLAPSE, FALLOC_INSERT, FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO, fallocate)
 
 BLOCK = 4096
@@ -15,11 +15,6 @@ BLOCK = 4096
 def summary(path):
     data = read_file(path)
     return len(data), hash_of(data)
-
-
-def hash_of(data):
-    import zlib
-    return zlib.crc32(data)
 
 
 def call_read_write_positions(d):
@@ -85,19 +80,6 @@ def call_file_size_limit(d):
     r.note("EFBIG", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     r.note("size", os.stat(d + "/f").st_size)
     return r
-
-
-def segments(fd):
-    """Where SEEK_DATA and SEEK_HOLE say that data lies."""
-    found, position, size = [], 0, os.fstat(fd).st_size
-    while position < size:
-        try:
-            begin = os.lseek(fd, position, os.SEEK_DATA)
-        except OSError:
-            break
-        position = os.lseek(fd, begin, os.SEEK_HOLE)
-        found.append((begin, position))
-    return found
 
 
 def call_holes(d):

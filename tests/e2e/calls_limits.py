@@ -4,30 +4,17 @@ import mmap
 import os
 import random
 import stat
-import zlib
 
-from calls_support import Recorder, attributes, write_file
+from calls_support import Recorder, attributes, hash_of, segments, write_file
 from harness import FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_ZERO, fallocate, renameat2
 
 BLOCK = 4096
 RENAME_WHITEOUT = 4
 
 
-def segments(fd):
-    found, position, size = [], 0, os.fstat(fd).st_size
-    while position < size:
-        try:
-            begin = os.lseek(fd, position, os.SEEK_DATA)
-        except OSError:
-            break
-        position = os.lseek(fd, begin, os.SEEK_HOLE)
-        found.append((begin, position))
-    return found
-
-
 def contents(fd):
     size = os.fstat(fd).st_size
-    return size, zlib.crc32(os.pread(fd, size, 0))
+    return size, hash_of(os.pread(fd, size, 0))
 
 
 def state(fd):
@@ -88,10 +75,10 @@ def call_direct_io_at_any_alignment(d):
             buffer[:length] = rng.randbytes(length)
             os.pwrite(direct, memoryview(buffer)[:length], offset)
             os.pwrite(fd, rng.randbytes(100), rng.randrange(0, 100000))
-            r.note("seen", zlib.crc32(os.pread(fd, 1 << 20, 0)))
+            r.note("seen", hash_of(os.pread(fd, 1 << 20, 0)))
             memory = memoryview(buffer)[:length]
             r.do("read", os.preadv, direct, [memory], offset)
-            r.note("read", zlib.crc32(bytes(memory)))
+            r.note("read", hash_of(bytes(memory)))
             memory.release()
     os.close(direct)
     os.close(fd)

@@ -6,6 +6,7 @@ it ran. Errors are recorded by name, not raised.
 
 import os
 import stat
+import zlib
 
 from harness import errno_name
 
@@ -63,3 +64,20 @@ def write_file(path, data=b"data"):
 def read_file(path):
     with open(path, "rb") as file:
         return file.read()
+
+
+def hash_of(data):
+    return zlib.crc32(data)
+
+
+def segments(fd):
+    """Where SEEK_DATA and SEEK_HOLE say that data lies."""
+    found, position, size = [], 0, os.fstat(fd).st_size
+    while position < size:
+        try:
+            begin = os.lseek(fd, position, os.SEEK_DATA)
+        except OSError:
+            break
+        position = os.lseek(fd, begin, os.SEEK_HOLE)
+        found.append((begin, position))
+    return found
