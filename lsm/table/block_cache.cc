@@ -186,17 +186,26 @@ BlockRef BlockCache::Lookup(FileNumber file, uint64_t offset) {
 }
 
 void BlockCache::Insert(FileNumber file, uint64_t offset, BlockRef block, CachePriority priority) {
+  Insert(file, offset, std::move(block), priority, /*only_if_room=*/false);
+}
+
+bool BlockCache::InsertIfRoom(FileNumber file, uint64_t offset, const BlockRef& block, CachePriority priority) {
+  return Insert(file, offset, block, priority, /*only_if_room=*/true);
+}
+
+bool BlockCache::Insert(FileNumber file, uint64_t offset, BlockRef block, CachePriority priority, bool only_if_room) {
   Key key{file, offset};
   size_t charge = block->size() + kEntryOverhead;
   std::vector<BlockRef> evicted;  // freed after the lock
   Shard& shard = shards_[Mix(key) >> 60];
   std::lock_guard lock(shard.mutex);
-  if (charge > shard.capacity) return;
-  if (shard.entries.Find(key) != nullptr) return;  // two readers missed at once
+  if ((only_if_room ? shard.Bytes() : 0) + charge > shard.capacity) return false;
+  if (shard.entries.Find(key) != nullptr) return false;  // two readers missed at once
   auto entry = std::make_unique<Entry>(Entry{.key = key, .block = std::move(block), .charge = charge, .priority = priority});
   shard.Link(entry.get());
   shard.entries.Add(std::move(entry));
   while (shard.Bytes() > shard.capacity) evicted.push_back(shard.Remove(shard.Victim()));
+  return true;
 }
 
 void BlockCache::EraseFile(FileNumber file) {

@@ -13,14 +13,21 @@ namespace silt::lsm {
 // An immutable block in memory, checksum verified and decompressed.
 class BlockData {
  public:
-  BlockData(std::unique_ptr<char[]> bytes, size_t size) : bytes_(std::move(bytes)), size_(size) {}
+  BlockData(std::unique_ptr<char[]> bytes, size_t size) : BlockData(std::move(bytes), size, size) {}
+  // `capacity`: bytes that the memory has.
+  BlockData(std::unique_ptr<char[]> bytes, size_t size, size_t capacity)
+      : bytes_(std::move(bytes)), size_(size), capacity_(capacity) {}
   const char* data() const { return bytes_.get(); }
   size_t size() const { return size_; }
   std::string_view view() const { return {bytes_.get(), size_}; }
+  size_t capacity() const { return capacity_; }
+  // REQUIRES: nobody looks at the block any more.
+  std::unique_ptr<char[]> TakeMemory() const { return std::move(bytes_); }
 
  private:
-  std::unique_ptr<char[]> bytes_;
+  mutable std::unique_ptr<char[]> bytes_;  // moved by TakeMemory only
   size_t size_;
+  size_t capacity_;
 };
 using BlockRef = std::shared_ptr<const BlockData>;
 
@@ -34,6 +41,8 @@ class BlockCache {
 
   BlockRef Lookup(FileNumber file, uint64_t offset);  // null when absent; counts a hit or a miss
   void Insert(FileNumber file, uint64_t offset, BlockRef block, CachePriority priority);
+  // The same unless something would have to go for it. False: the block is not in the cache.
+  bool InsertIfRoom(FileNumber file, uint64_t offset, const BlockRef& block, CachePriority priority);
   void EraseFile(FileNumber file);  // best effort, for deleted tables
 
   size_t UsedBytes() const;
@@ -42,6 +51,8 @@ class BlockCache {
 
  private:
   struct Shard;
+  bool Insert(FileNumber file, uint64_t offset, BlockRef block, CachePriority priority, bool only_if_room);
+
   std::unique_ptr<Shard[]> shards_;
 };
 

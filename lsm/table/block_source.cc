@@ -87,6 +87,10 @@ Result<BlockRef> ReadBlock(const BlockSource& source, const BlockHandle& handle)
 
 Result<BlockRef> FetchBlock(const BlockSource& source, const BlockHandle& handle, const FetchOptions& options) {
   size_t stored_size = handle.size + kBlockTrailerSize;
+  auto set_shared = [&](bool shared) {
+    if (options.shared != nullptr) *options.shared = shared;
+  };
+  set_shared(true);
   if (source.cache != nullptr) {
     if (BlockRef block = source.cache->Lookup(source.number, handle.offset); block != nullptr) {
       if (options.read_ahead != nullptr) options.read_ahead->Skipped(handle.offset, stored_size);
@@ -101,7 +105,13 @@ Result<BlockRef> FetchBlock(const BlockSource& source, const BlockHandle& handle
     return bytes->has_value() ? DecodeStoredBlock(source, handle.offset, **bytes) : ReadBlock(source, handle);
   };
   Result<BlockRef> block = read();
-  if (block && options.fill_cache && source.cache != nullptr) {
+  if (!block) return block;
+  if (!options.fill_cache || source.cache == nullptr) {
+    set_shared(false);
+  } else if (options.read_ahead != nullptr && options.read_ahead->InSequence()) {
+    // A long scan takes what room there is, but pushes nothing out.
+    set_shared(source.cache->InsertIfRoom(source.number, handle.offset, *block, options.priority));
+  } else {
     source.cache->Insert(source.number, handle.offset, *block, options.priority);
   }
   return block;
@@ -110,44 +120,68 @@ Result<BlockRef> FetchBlock(const BlockSource& source, const BlockHandle& handle
 // ---- ReadAhead
 
 void ReadAhead::Track(uint64_t offset, size_t size) {
-  if (offset == expected_) {
+  bool backwards = offset + size == last_begin_;
+  bool neighbour = backwards || offset == last_end_;
+  if (neighbour && (in_a_row_ == 0 || backwards == backwards_)) {
     ++in_a_row_;
   } else {
-    in_a_row_ = 0;
+    in_a_row_ = neighbour ? 1 : 0;
     window_ = 0;
   }
-  expected_ = offset + size;
+  backwards_ = backwards;
+  last_begin_ = offset;
+  last_end_ = offset + size;
 }
 
+// Makes the buffer hold [offset, offset + wanted). What it has of it already, at either end, is not read again.
 Status ReadAhead::Fill(const BlockSource& source, uint64_t offset, size_t wanted) {
   wanted = static_cast<size_t>(std::min<uint64_t>(wanted, source.limit - offset));
-  // Keep what the buffer already has of it.
-  size_t keep = offset >= begin_ && offset < begin_ + length_ ? static_cast<size_t>(begin_ + length_ - offset) : 0;
-  size_t from = length_ - keep;
+  uint64_t end = offset + wanted;
+  uint64_t buffer_end = begin_ + length_;
+  size_t keep = 0;     // bytes
+  size_t from = 0;     // where they are
+  size_t to = 0;       // where they belong
+  size_t missing = 0;  // where the bytes to be read belong
+  if (offset >= begin_ && offset < buffer_end) {
+    from = static_cast<size_t>(offset - begin_);
+    keep = std::min(length_ - from, wanted);
+    missing = keep;
+  } else if (end > begin_ && end <= buffer_end) {
+    keep = static_cast<size_t>(end - begin_);
+    to = wanted - keep;
+  }
   if (capacity_ < wanted) {
     auto larger = std::make_unique_for_overwrite<char[]>(wanted);
-    if (keep > 0) std::memcpy(larger.get(), buffer_.get() + from, keep);
+    if (keep > 0) std::memcpy(larger.get() + to, buffer_.get() + from, keep);
     buffer_ = std::move(larger);
     capacity_ = wanted;
   } else if (keep > 0) {
-    std::memmove(buffer_.get(), buffer_.get() + from, keep);
+    std::memmove(buffer_.get() + to, buffer_.get() + from, keep);
   }
   begin_ = offset;
-  length_ = keep;
-  if (wanted <= keep) return Status::Ok();
-  Status status = source.ReadExactly(offset + keep, {buffer_.get() + keep, wanted - keep});
-  if (!status.ok()) {
-    length_ = 0;
-    return status;
+  length_ = 0;  // should the read fail
+  if (keep < wanted) {
+    SILT_RETURN_IF_ERROR(source.ReadExactly(offset + missing, {buffer_.get() + missing, wanted - keep}));
   }
   length_ = wanted;
-  // The host's own read-ahead is off (tables are opened for random access): start on the next stretch while this one is
-  // being used.
-  uint64_t next = begin_ + length_;
-  if (wanted >= kPrefetchFrom && next < source.limit) {
-    source.file->Prefetch(next, std::min<uint64_t>(wanted, source.limit - next));
+  return Status::Ok();
+}
+
+// A window that begins with the block, or ends with it. The host's own read-ahead is off (tables are opened for random
+// access): it is told of the next window while this one is being used.
+Status ReadAhead::FillAround(const BlockSource& source, uint64_t offset, size_t size, size_t window) {
+  window = std::max(window, size);
+  uint64_t end = offset + size;
+  uint64_t begin = backwards_ ? end - std::min<uint64_t>(window, end) : offset;
+  SILT_RETURN_IF_ERROR(Fill(source, begin, backwards_ ? static_cast<size_t>(end - begin) : window));
+  if (window < kPrefetchFrom) return Status::Ok();
+  uint64_t filled = begin_ + length_;
+  if (backwards_) {
+    source.file->Prefetch(begin - std::min<uint64_t>(window, begin), std::min<uint64_t>(window, begin));
+  } else if (filled < source.limit) {
+    source.file->Prefetch(filled, std::min<uint64_t>(window, source.limit - filled));
   }
-  return status;
+  return Status::Ok();
 }
 
 Result<std::optional<std::string_view>> ReadAhead::Read(const BlockSource& source, uint64_t offset, size_t size) {
@@ -159,7 +193,7 @@ Result<std::optional<std::string_view>> ReadAhead::Read(const BlockSource& sourc
       window_ = window_ == 0 ? kFirstWindow : std::min(window_ * 2, kLargestWindow);
       window = window_;
     }
-    if (Status status = Fill(source, offset, std::max(window, size)); !status.ok()) return Fail(status);
+    if (Status status = FillAround(source, offset, size, window); !status.ok()) return Fail(status);
   }
   return std::string_view(buffer_.get() + (offset - begin_), size);
 }

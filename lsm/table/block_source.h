@@ -33,14 +33,16 @@ struct BlockSource {
 
 // Serves block reads of one iterator out of larger reads of the file. Not thread-safe.
 //
-// Adaptive: after two block reads in a row the third fetches 16 KiB, and each further one twice as much, up to 512 KiB;
-// a read elsewhere starts over. With a fixed size every read fetches that much.
+// Adaptive: after two block reads in a row, forwards or backwards, the third fetches 16 KiB, and each further one twice as
+// much, up to 512 KiB; a read elsewhere starts over. With a fixed size every read fetches that much.
 class ReadAhead {
  public:
   explicit ReadAhead(size_t fixed_bytes) : fixed_bytes_(fixed_bytes) {}
 
   // The bytes, valid until the next call; nullopt when the caller had better read just these itself.
   Result<std::optional<std::string_view>> Read(const BlockSource& source, uint64_t offset, size_t size);
+  // Whether the reads of late were neighbours, in one direction.
+  bool InSequence() const { return in_a_row_ >= kSequentialReads; }
   // The block came from the cache: the sequence goes on behind it.
   void Skipped(uint64_t offset, size_t size) { Track(offset, size); }
 
@@ -52,11 +54,14 @@ class ReadAhead {
 
   void Track(uint64_t offset, size_t size);
   Status Fill(const BlockSource& source, uint64_t offset, size_t wanted);
+  Status FillAround(const BlockSource& source, uint64_t offset, size_t size, size_t window);
 
   size_t fixed_bytes_;
   size_t window_ = 0;  // of the next read, when adaptive
   int in_a_row_ = 0;
-  uint64_t expected_ = 0;
+  bool backwards_ = false;
+  uint64_t last_begin_ = 0;  // of the last block
+  uint64_t last_end_ = 0;
   std::unique_ptr<char[]> buffer_;
   size_t capacity_ = 0;
   uint64_t begin_ = 0;  // of the buffer's bytes in the file
@@ -68,6 +73,7 @@ struct FetchOptions {
   bool fill_cache = true;
   CachePriority priority = CachePriority::kLow;
   ReadAhead* read_ahead = nullptr;
+  bool* shared = nullptr;  // set: whether the cache has the block, too
 };
 
 Result<BlockRef> FetchBlock(const BlockSource& source, const BlockHandle& handle, const FetchOptions& options);

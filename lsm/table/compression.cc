@@ -22,8 +22,23 @@ constexpr uint64_t kZstdMaxRatio = 64 << 10;
 // And no block is larger than its target size and one more entry.
 constexpr uint64_t kMaxBlockBytes = 4 * uint64_t{kMaxEntryBytes};
 
-std::unique_ptr<char[]> AllocateOrNull(size_t size) {
-  return std::unique_ptr<char[]>(new (std::nothrow) char[size]);
+// Memory for a block.
+struct Memory {
+  std::unique_ptr<char[]> bytes;
+  size_t capacity = 0;
+};
+
+// What RecycleBlock left.
+thread_local Memory spare;
+constexpr size_t kLargestSpare = 256 << 10;
+
+Memory AllocateOrNull(size_t size) {
+  if (spare.capacity >= size && spare.capacity <= 2 * size) return std::exchange(spare, {});
+  return {std::unique_ptr<char[]>(new (std::nothrow) char[size]), size};
+}
+
+BlockRef BlockIn(Memory memory, size_t size) {
+  return std::make_shared<BlockData>(std::move(memory.bytes), size, memory.capacity);
 }
 
 struct FreeDCtx {
@@ -34,21 +49,22 @@ BlockRef DecompressSnappy(std::string_view stored) {
   size_t size = 0;
   if (!snappy::GetUncompressedLength(stored.data(), stored.size(), &size)) return nullptr;
   if (size == 0 || size > std::min(stored.size() * kSnappyMaxRatio, kMaxBlockBytes)) return nullptr;
-  auto bytes = AllocateOrNull(size);
-  if (bytes == nullptr || !snappy::RawUncompress(stored.data(), stored.size(), bytes.get())) return nullptr;
-  return std::make_shared<BlockData>(std::move(bytes), size);
+  Memory memory = AllocateOrNull(size);
+  if (memory.bytes == nullptr) return nullptr;
+  if (!snappy::RawUncompress(stored.data(), stored.size(), memory.bytes.get())) return nullptr;
+  return BlockIn(std::move(memory), size);
 }
 
 BlockRef DecompressZstd(std::string_view stored) {
   unsigned long long size = ZSTD_getFrameContentSize(stored.data(), stored.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) return nullptr;
   if (size == 0 || size > std::min(stored.size() * kZstdMaxRatio, kMaxBlockBytes)) return nullptr;
-  auto bytes = AllocateOrNull(size);
+  Memory memory = AllocateOrNull(size);
   thread_local std::unique_ptr<ZSTD_DCtx, FreeDCtx> context(ZSTD_createDCtx());
-  if (bytes == nullptr || context == nullptr) return nullptr;
-  size_t got = ZSTD_decompressDCtx(context.get(), bytes.get(), size, stored.data(), stored.size());
+  if (memory.bytes == nullptr || context == nullptr) return nullptr;
+  size_t got = ZSTD_decompressDCtx(context.get(), memory.bytes.get(), size, stored.data(), stored.size());
   if (ZSTD_isError(got) != 0 || got != size) return nullptr;
-  return std::make_shared<BlockData>(std::move(bytes), size);
+  return BlockIn(std::move(memory), size);
 }
 
 }  // namespace
@@ -104,10 +120,10 @@ BlockCompressor::Stored BlockCompressor::Compress(std::string_view block) {
 BlockRef DecompressBlock(std::string_view stored, uint8_t compression) {
   switch (static_cast<Compression>(compression)) {
     case Compression::kNone: {
-      auto bytes = AllocateOrNull(stored.size());
-      if (bytes == nullptr) return nullptr;
-      std::copy(stored.begin(), stored.end(), bytes.get());
-      return std::make_shared<BlockData>(std::move(bytes), stored.size());
+      Memory memory = AllocateOrNull(stored.size());
+      if (memory.bytes == nullptr) return nullptr;
+      std::copy(stored.begin(), stored.end(), memory.bytes.get());
+      return BlockIn(std::move(memory), stored.size());
     }
     case Compression::kSnappy:
       return DecompressSnappy(stored);
@@ -115,6 +131,10 @@ BlockRef DecompressBlock(std::string_view stored, uint8_t compression) {
       return DecompressZstd(stored);
   }
   return nullptr;
+}
+
+void RecycleBlock(const BlockRef& block) {
+  if (block->capacity() <= kLargestSpare) spare = {block->TakeMemory(), block->capacity()};
 }
 
 }  // namespace silt::lsm

@@ -1,4 +1,5 @@
 // Iterating over a table: an index cursor, the block under it, a cursor in that block.
+#include "lsm/table/compression.h"
 #include "lsm/table/table_rep.h"
 
 namespace silt::lsm {
@@ -22,17 +23,17 @@ class TableIterator final : public InternalIterator {
 
   void SeekToFirst() override {
     index_.SeekToFirst();
-    if (OpenBlock(true)) cursor_.SeekToFirst();
+    if (OpenBlock()) cursor_.SeekToFirst();
     CheckBlock();
   }
   void SeekToLast() override {
     index_.SeekToLast();
-    if (OpenBlock(false)) cursor_.SeekToLast();
+    if (OpenBlock()) cursor_.SeekToLast();
     CheckBlock();
   }
   void Seek(std::string_view internal_key) override {
     index_.Seek(internal_key);
-    if (OpenBlock(true)) cursor_.Seek(internal_key);
+    if (OpenBlock()) cursor_.Seek(internal_key);
     CheckBlock();
     // The separator may be greater than the block's last key: then the entry is the next block's first.
     if (!cursor_.Valid() && block_ != nullptr && status_.ok()) NextBlock();
@@ -40,7 +41,7 @@ class TableIterator final : public InternalIterator {
   void SeekForPrev(std::string_view internal_key) override {
     index_.Seek(internal_key);
     if (!index_.Valid() && index_.status().ok()) return SeekToLast();
-    if (OpenBlock(false)) cursor_.SeekForPrev(internal_key);
+    if (OpenBlock()) cursor_.SeekForPrev(internal_key);
     CheckBlock();
     if (!cursor_.Valid() && block_ != nullptr && status_.ok()) PrevBlock();
   }
@@ -62,28 +63,30 @@ class TableIterator final : public InternalIterator {
  private:
   void NextBlock() {
     index_.Next();
-    if (OpenBlock(true)) cursor_.SeekToFirst();
+    if (OpenBlock()) cursor_.SeekToFirst();
     CheckBlock();
   }
   void PrevBlock() {
     index_.Prev();
-    if (OpenBlock(false)) cursor_.SeekToLast();
+    if (OpenBlock()) cursor_.SeekToLast();
     CheckBlock();
   }
 
   // Opens the block under the index cursor. False at the end and on errors; the iterator is invalid then.
-  bool OpenBlock(bool forward) {
+  bool OpenBlock() {
     status_ = index_.status();
     if (!index_.Valid()) {
       CloseBlock();
       return false;
     }
     if (block_ != nullptr && handle_ == index_.handle() && !cursor_.malformed()) return true;
+    CloseBlock();
     auto block = FetchBlock(source_, index_.handle(),
-                            {.fill_cache = options_.fill_cache, .read_ahead = forward ? &read_ahead_ : nullptr});
+                            {.fill_cache = options_.fill_cache,
+                             .read_ahead = &read_ahead_,
+                             .shared = &block_is_shared_});
     if (!block) {
       status_ = block.error();
-      CloseBlock();
       return false;
     }
     handle_ = index_.handle();
@@ -93,6 +96,7 @@ class TableIterator final : public InternalIterator {
   }
   void CloseBlock() {
     cursor_.Close();
+    if (block_ != nullptr && !block_is_shared_) RecycleBlock(block_);
     block_.reset();
   }
   void CheckBlock() {
@@ -106,6 +110,7 @@ class TableIterator final : public InternalIterator {
   ReadAhead read_ahead_;
   BlockHandle handle_;  // of block_
   BlockRef block_;
+  bool block_is_shared_ = false;
   BlockCursor cursor_;
   Status status_;
 };

@@ -59,6 +59,18 @@ TEST(BlockCache, HighPriorityBlocksSurviveAScanButDoNotTakeEverything) {
   EXPECT_LE(cache.UsedBytes(), kCapacity);
 }
 
+TEST(BlockCache, InsertIfRoomFillsTheCacheAndPushesNothingOut) {
+  BlockCache cache(1 << 20);
+  uint64_t inserted = 0;
+  for (uint64_t i = 0; i < 10'000; ++i) inserted += cache.InsertIfRoom(1, i, Block(1000), CachePriority::kLow) ? 1U : 0U;
+  EXPECT_GT(cache.UsedBytes(), size_t{1 << 20} * 9 / 10);
+  uint64_t there = 0;
+  for (uint64_t i = 0; i < 10'000; ++i) there += cache.Lookup(1, i) != nullptr ? 1U : 0U;
+  EXPECT_EQ(there, inserted);
+  BlockRef again = Block(1000);
+  EXPECT_FALSE(cache.InsertIfRoom(1, 0, again, CachePriority::kLow));
+}
+
 TEST(BlockCache, EraseFileDropsThatFileOnly) {
   BlockCache cache(4 << 20);
   for (uint64_t i = 0; i < 500; ++i) {

@@ -1,5 +1,6 @@
 #include "lsm/table/table.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -237,18 +238,23 @@ TEST(Table, ScansReadAheadAndPointReadsDoNot) {
   BuiltTable built = Build({}, Numbered(2000, 1000));  // some 250 blocks of 8 KiB
   auto table = OpenTable(built.file);
   ASSERT_TRUE(table);
-  auto scan = [&](size_t readahead) {
+  auto scan = [&](size_t readahead, bool backwards) {
     built.file->reads = 0;
     built.file->bytes_read = 0;
     auto it = (*table)->NewIterator({.readahead_bytes = readahead});
     int entries = 0;
-    for (it->SeekToFirst(); it->Valid(); it->Next()) ++entries;
+    if (backwards) {
+      for (it->SeekToLast(); it->Valid(); it->Prev()) ++entries;
+    } else {
+      for (it->SeekToFirst(); it->Valid(); it->Next()) ++entries;
+    }
     EXPECT_EQ(entries, 2000);
     EXPECT_LE(built.file->bytes_read, built.file->bytes.size());
     return built.file->reads.load();
   };
-  EXPECT_LT(scan(0), 15U);
-  EXPECT_LE(scan(1 << 20), 3U);
+  EXPECT_LT(scan(0, false), 15U);
+  EXPECT_LT(scan(0, true), 15U);
+  EXPECT_LE(scan(1 << 20, false), 3U);
   built.file->bytes_read = 0;
   EXPECT_NE(DescribeGet(**table, "key001000", kMaxSequence), "absent");
   EXPECT_LT(built.file->bytes_read, 10'000U);
@@ -269,6 +275,25 @@ TEST(Table, FillCacheFalseLeavesTheCacheAlone) {
   EXPECT_GT(cache.UsedBytes(), before);
   built.file->reads = 0;
   DescribeGet(**table, "key000500", kMaxSequence);
+  EXPECT_EQ(built.file->reads, 0U);
+}
+
+TEST(Table, AScanPushesNothingOutOfTheCacheAndReadsRightWhileItReusesMemory) {
+  Entries entries = Numbered(2000, 1000);
+  BuiltTable built = Build({}, entries);
+  BlockCache cache(512 << 10);  // a quarter of the table
+  auto table = OpenTable(built.file, &cache);
+  ASSERT_TRUE(table);
+  for (int i = 0; i < 2000; i += 7) DescribeGet(**table, fmt::format("key{:06}", i), kMaxSequence);
+  DescribeGet(**table, "key001234", kMaxSequence);
+  auto it = (*table)->NewIterator({});
+  auto expected = entries.begin();
+  for (it->SeekToFirst(); it->Valid(); it->Next(), ++expected) ASSERT_EQ(it->value(), expected->second);
+  EXPECT_EQ(expected, entries.end());
+  for (it->SeekToLast(); it->Valid(); it->Prev()) ASSERT_EQ(it->value(), (--expected)->second);
+  EXPECT_EQ(expected, entries.begin());
+  built.file->reads = 0;
+  DescribeGet(**table, "key001234", kMaxSequence);
   EXPECT_EQ(built.file->reads, 0U);
 }
 
