@@ -5,8 +5,8 @@ _siltfs_help() { command "${COMP_WORDS[0]}" "$@" --help 2>/dev/null; }
 # The verbs: lines of two blanks, a word, blanks and the summary, before the example.
 _siltfs_verbs() { command "${COMP_WORDS[0]}" --help 2>/dev/null | sed -n '/^Example/q; s/^  \([a-z]*\)  *.*/\1/p'; }
 
-# "  -l,--lazy    help" and "  --size TEXT=256M    help", one flag a line.
-_siltfs_flags() { _siltfs_help "$@" | grep -oE '^  -[^ ]+' | tr -d ' ' | tr ',' '\n'; }
+# "  -l,--lazy    help", "  --size TEXT=256M    help" and "  --watch{2}    help", one flag a line.
+_siltfs_flags() { _siltfs_help "$@" | grep -oE '^  -[^ {]+' | tr -d ' ' | tr ',' '\n'; }
 
 # Options behind -o; what takes a value ends in =.
 _siltfs_options() {
