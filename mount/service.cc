@@ -22,13 +22,17 @@ using nlohmann::json;
 
 namespace {
 
-// Bytes that rewriting a family reads: each level is merged into the next, with what it has gathered on the way.
-uint64_t BytesToMerge(const lsm::FamilyStats& family, uint64_t memtable_bytes) {
-  uint64_t gathered = memtable_bytes;
-  uint64_t sum = 0;
-  for (size_t level = 0; level + 1 < family.levels.size(); ++level) {
-    gathered += family.levels[level].raw_bytes;
-    if (gathered != 0) sum += gathered + family.levels[level + 1].raw_bytes;
+// Bytes that rewriting a family reads, if all of it overlaps: level 0 goes into the topmost level that is filled, and from
+// there on each level is merged into the next, with what it has gathered on the way.
+uint64_t BytesToMerge(const lsm::FamilyStats& family) {
+  const size_t last = family.levels.size() - 1;
+  size_t level = 1;
+  while (level < last && family.levels[level].raw_bytes == 0) ++level;
+  uint64_t gathered = family.levels[0].raw_bytes + family.levels[level].raw_bytes;
+  uint64_t sum = family.levels[0].raw_bytes == 0 ? 0 : gathered;
+  for (; level < last; ++level) {
+    gathered += family.levels[level + 1].raw_bytes;
+    sum += gathered;
   }
   return sum;
 }
@@ -39,7 +43,7 @@ class MergeTicker {
   MergeTicker(lsm::Db& db, const EventSink& emit) : db_(db), emit_(emit) {
     const lsm::DbStats stats = db_.GetStats();
     begin_ = stats.merged_bytes;
-    for (const lsm::FamilyStats& family : stats.families) total_ += BytesToMerge(family, 0);
+    for (const lsm::FamilyStats& family : stats.families) total_ += BytesToMerge(family);
     Tell(0);
     thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
   }

@@ -30,3 +30,7 @@ install(FILES ${completions}/_siltfs DESTINATION ${SILT_ZSH_COMPLETION_DIR} COMP
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/siltfs@.service DESTINATION ${SILT_SYSTEMD_UNIT_DIR} COMPONENT runtime)
 install(FILES ${PROJECT_SOURCE_DIR}/packaging/systemd/siltfs-modprobe.conf DESTINATION ${SILT_MODPROBE_DIR}
         RENAME siltfs.conf COMPONENT runtime)
+
+set(monitoring ${PROJECT_SOURCE_DIR}/packaging/monitoring)
+install(FILES ${monitoring}/README.md ${monitoring}/alert-rules.yml ${monitoring}/grafana-dashboard.json
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/siltfs/monitoring COMPONENT runtime)

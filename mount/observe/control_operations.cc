@@ -178,29 +178,6 @@ void SymlinkOrRefuse(fuse_req_t request, const char* target, fuse_ino_t parent, 
   }
 }
 
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-void StatxOrControl(fuse_req_t request, fuse_ino_t ino, int flags, int mask, fuse_file_info* info) {
-  if (!IsControlInode(ino)) return Statx(request, ino, flags, mask, info);
-  auto attributes = ControlOf(request)->Attributes(ino);
-  if (!attributes) {
-    fuse_reply_err(request, ENOENT);
-    return;
-  }
-  struct statx st {};
-  st.stx_mask = STATX_BASIC_STATS;
-  st.stx_blksize = static_cast<uint32_t>(attributes->st_blksize);
-  st.stx_nlink = static_cast<uint32_t>(attributes->st_nlink);
-  st.stx_uid = attributes->st_uid;
-  st.stx_gid = attributes->st_gid;
-  st.stx_mode = static_cast<uint16_t>(attributes->st_mode);
-  st.stx_ino = attributes->st_ino;
-  st.stx_size = static_cast<uint64_t>(attributes->st_size);
-  st.stx_blocks = static_cast<uint64_t>(attributes->st_blocks);
-  st.stx_mtime.tv_sec = st.stx_atime.tv_sec = st.stx_ctime.tv_sec = attributes->st_mtim.tv_sec;
-  fuse_reply_statx(request, 0, &st, kForever);
-}
-#endif
-
 // For whatever else names an inode first: refused below .siltfs.
 template <auto operation, int error>
 struct Refusing;
@@ -243,12 +220,6 @@ void AddControlDirectory(fuse_lowlevel_ops* operations) {
   operations->setxattr = &Refusing<&Setxattr, EPERM>::Call;
   operations->removexattr = &Refusing<&Removexattr, EPERM>::Call;
   operations->lseek = &Refusing<&Lseek, EINVAL>::Call;
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-  operations->tmpfile = &Refusing<&Tmpfile, EPERM>::Call;
-#endif
-#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 18)
-  operations->statx = &StatxOrControl;
-#endif
 }
 
 }  // namespace silt::mount
