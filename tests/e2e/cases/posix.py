@@ -6,7 +6,7 @@ import os
 
 from harness import TOP
 
-TIMEOUT = 240
+TIMEOUT = 300
 
 
 def load_runner():
