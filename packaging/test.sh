@@ -71,7 +71,7 @@ run_tests() {
 }
 
 # The cases in which two libfuses could differ.
-libfuse_tests='^e2e/(btime|calls|privileges|requests|transport|user)$'
+libfuse_tests='^e2e/(btime|calls|fio|privileges|requests|transport|user)$'
 
 # Prepares the newer libfuse. Where it cannot be had, libfuse.sh says so, and the system's is what is tested.
 newer_libfuse() {

@@ -1,8 +1,11 @@
 // The parts of the transport that can be had without a mount: what tests/e2e/cases/transport.py does not see.
 #include <gmock/gmock.h>
 #include <linux/fuse.h>
+#include <sys/eventfd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 #include <latch>
 #include <string>
@@ -10,6 +13,7 @@
 #include "mount/fuse_adapter.h"
 #include "mount/request_durations.h"
 #include "mount/ring_entry.h"
+#include "mount/ring_queue.h"
 #include "mount/worker_pool.h"
 
 namespace silt::mount {
@@ -104,6 +108,17 @@ TEST_F(RingEntryTest, AReplyIsPutTogetherInThePayload) {
   EXPECT_EQ(out().unique, 77u);
 }
 
+TEST_F(RingEntryTest, AReplyThatWasMadeInItsPlaceStaysThere) {
+  Arrive(sizeof(fuse_in_header), "", "");
+  (void)entry_->TakeRequest();
+  fuse_out_header reply{.len = 0, .error = 0, .unique = 77};
+  std::string_view text = "in place";
+  std::copy(text.begin(), text.end(), entry_->Space().begin());
+  iovec parts[] = {{&reply, sizeof(reply)}, {entry_->Space().data(), text.size()}};
+  EXPECT_EQ(entry_->Reply(parts), 0);
+  EXPECT_EQ(std::string(payload(), header()->entry.payload_size), text);
+}
+
 TEST_F(RingEntryTest, AReplyThatIsTooLongBecomesAnError) {
   Arrive(sizeof(fuse_in_header), "", "");
   (void)entry_->TakeRequest();
@@ -113,6 +128,42 @@ TEST_F(RingEntryTest, AReplyThatIsTooLongBecomesAnError) {
   EXPECT_EQ(entry_->Reply(parts), -E2BIG);
   EXPECT_EQ(out().error, -EIO);
   EXPECT_EQ(header()->entry.payload_size, 0u);
+}
+
+// A session on a file that takes no commands of io_uring: what a kernel is like that refuses an entry after all.
+class RefusedRing : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "test";
+    char* words[] = {name};
+    fuse_args arguments = FUSE_ARGS_INIT(1, words);
+    static const fuse_lowlevel_ops operations{};
+    session_ = fuse_session_new(&arguments, &operations, sizeof(operations), nullptr);
+    ASSERT_NE(session_, nullptr);
+    // The session takes the descriptor over.
+    ASSERT_EQ(fuse_session_mount(session_, ("/dev/fd/" + std::to_string(::eventfd(0, EFD_CLOEXEC))).c_str()), 0);
+  }
+  void TearDown() override { fuse_session_destroy(session_); }
+
+  fuse_session* session_ = nullptr;
+};
+
+TEST_F(RefusedRing, EachRefusedEntryIsReportedAndTheQueueEnds) {
+  WorkerPool workers(1);
+  RequestDurations durations;
+  std::latch refused(3);
+  std::atomic<int> error{0};
+  RingQueue::Shared shared{
+      .session = session_, .observer = nullptr, .workers = &workers, .durations = &durations, .failed = [&](int why) {
+        error = why;
+        refused.count_down();
+      }};
+  auto queue = RingQueue::Create(&shared, 0, 3);
+  if (!queue) GTEST_SKIP() << "no io_uring here: " << queue.error().ToString();
+  (*queue)->Start();
+  refused.wait();
+  EXPECT_EQ(error, -EOPNOTSUPP);
+  (*queue)->Stop();  // does not wait for requests that cannot come
 }
 
 }  // namespace
