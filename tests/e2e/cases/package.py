@@ -16,7 +16,9 @@ STORE, MNT = "/srv/store", "/mnt"  # inside the root
 PROGRAM = r"""
 #include <lsm/db.h>
 int main(int argc, char** argv) {
-  auto db = silt::lsm::Db::Open({}, argv[argc - 1]);
+  silt::lsm::Options options;
+  options.create_if_missing = true;
+  auto db = silt::lsm::Db::Open(options, argv[argc - 1]);
   return db.has_value() ? 0 : 1;
 }
 """
