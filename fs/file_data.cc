@@ -18,8 +18,8 @@ bool FileData::MayExist(const InodeRecord& record, uint64_t block) const {
 Outcome FileData::ForEachBlock(InodeNumber ino, uint64_t first, uint64_t last_excl,
                                const std::function<bool(uint64_t, std::string_view)>& visit) {
   if (first >= last_excl) return {};
-  bool bulk = (last_excl - first) >= kBulkRead / block_size_;
-  auto it = records_->Scan(schema::kData, schema::BlocksBetween(ino, first, last_excl), !bulk);
+  const size_t bytes = std::min(last_excl - first, kMaxBulkRead / block_size_) * block_size_;
+  auto it = records_->Scan(schema::kData, schema::BlocksBetween(ino, first, last_excl), bytes >= kBulkRead ? bytes : 0);
   for (it->Seek(schema::DataKey(ino, first)); it->Valid(); it->Next()) {
     auto key = schema::ParseDataKey(it->key());
     if (!key || it->value().size() > block_size_) return records_->Damaged(ino, "a data block has a bad key or size");

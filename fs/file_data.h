@@ -21,6 +21,7 @@ class FileData {
   static constexpr uint64_t kMaxPointDeletes = 32;
   // From this size on, reads leave the engine's block cache alone: the kernel caches what it read.
   static constexpr size_t kBulkRead = 256 << 10;
+  static constexpr uint64_t kMaxBulkRead = 1 << 20;  // fetched at once: as much as a request asks for
 
   FileData(RecordStore* records, uint32_t block_size) : records_(records), block_size_(block_size) {}
 

@@ -39,9 +39,12 @@ Result<bool> RecordStore::Block(InodeNumber ino, uint64_t block, uint32_t block_
   return found;
 }
 
-std::unique_ptr<lsm::Iterator> RecordStore::Scan(lsm::FamilyId family, schema::KeyRange range, bool fill_cache) {
+std::unique_ptr<lsm::Iterator> RecordStore::Scan(lsm::FamilyId family, schema::KeyRange range, size_t bulk_bytes) {
+  // A table keeps somewhat more than the values, and the range begins and ends within its blocks.
+  constexpr size_t kSlack = 96 << 10;
   lsm::ReadOptions options;
-  options.fill_cache = fill_cache;
+  options.fill_cache = bulk_bytes == 0;
+  options.readahead_bytes = bulk_bytes == 0 ? 0 : bulk_bytes + kSlack;
   options.lower_bound = std::move(range.begin);
   options.upper_bound = std::move(range.end);
   return db_->NewIterator(options, family);

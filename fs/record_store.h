@@ -24,7 +24,9 @@ class RecordStore {
   // False: a hole. The value is at most block_size long.
   Result<bool> Block(InodeNumber ino, uint64_t block, uint32_t block_size, lsm::PinnedValue* value);
   Result<bool> Get(InodeNumber ino, lsm::FamilyId family, std::string_view key, lsm::PinnedValue* value);
-  std::unique_ptr<lsm::Iterator> Scan(lsm::FamilyId family, schema::KeyRange range, bool fill_cache = true);
+  // bulk_bytes: that many bytes of values will be read, most likely, and should be fetched at once, past the cache; 0:
+  // a few at a time, through the cache.
+  std::unique_ptr<lsm::Iterator> Scan(lsm::FamilyId family, schema::KeyRange range, size_t bulk_bytes = 0);
 
   // Applied and visible when it returns.
   Outcome Commit(const lsm::WriteBatch& batch, lsm::SequenceNumber* sequence = nullptr);
