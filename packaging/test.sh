@@ -70,7 +70,7 @@ run_tests() {
   failed=$((failed + bad))
 }
 
-# The cases in which two libfuses could differ.
+# The cases in which two libfuses, or the transports, could differ.
 libfuse_tests='^e2e/(btime|calls|fio|privileges|requests|transport|user)$'
 
 # Prepares the newer libfuse. Where it cannot be had, libfuse.sh says so, and the system's is what is tested.
