@@ -9,7 +9,7 @@
 #   libfuse what packaging/libfuse.sh needs to build a newer libfuse
 #   bench  the peers that kv_bench measures against
 #   mount-bench  what perf/mount_bench.sh runs and measures against
-#   dev    formatting, linting, fuzzing
+#   dev    formatting, linting, fuzzing, debugging, profiling
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config ccache libfuse3-dev fuse3 libsnappy-dev libzstd-dev libxxhash-dev
@@ -20,7 +20,7 @@ libfuse=(meson ninja-build dpkg-dev patch xz-utils ca-certificates)
 bench=(fio python3 libbenchmark-dev libleveldb-dev librocksdb-dev)
 # liburing and libnuma: for passthrough_hp of libfuse, over io_uring.
 mount_bench=(fio python3 git rsync sqlite3 tar make gcc util-linux e2fsprogs xfsprogs btrfs-progs gocryptfs liburing-dev libnuma-dev)
-dev=(clang libclang-rt-dev clang-format clang-tidy)
+dev=(clang libclang-rt-dev clang-format clang-tidy gdb linux-perf valgrind)
 
 die() { echo "deps.sh: $*" >&2; exit 1; }
 

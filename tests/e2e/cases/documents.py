@@ -1,11 +1,14 @@
-"""Manual pages are well formed and name every verb and flag that there is; completions offer them."""
+"""Manual pages and completions have every verb and flag; commands in documents run, links lead somewhere."""
 
 import glob
 import os
 import re
+import shutil
 import subprocess
+import xml.etree.ElementTree
 
-from harness import TOP, check, check_equal, say
+import markdown
+from harness import TOP, Failure, check, check_equal, say
 
 MAN = os.path.join(TOP, "packaging", "man")
 COMPLETIONS = os.path.join(TOP, "packaging", "completions")
@@ -105,6 +108,74 @@ def bash_completes(env):
     return f"{len(options)} mount options"
 
 
+# Documents whose commands are run, in their order; those of all others are checked for what they name.
+RUN = ("README.md", "CONTRIBUTING.md")
+
+
+def is_run(line):
+    """What asks for no installed package, no other preset's build and no terminal."""
+    return re.match(r"(siltfs|cat|tail) ", line) is not None and " metrics=" not in line
+
+
+def commands_run(env):
+    names = {"/srv/store": env.store, "/mnt": env.mnt}
+    count = 0
+    for name in RUN:
+        lines = [line for line in markdown.commands_of(os.path.join(TOP, name)) if is_run(line)]
+        check(len(lines) > 5, f"{name}: only {lines} to run")
+        if not lines[0].startswith("siltfs mkfs"):
+            env.start()
+            with open(env.path("file"), "w", encoding="ascii") as file:
+                file.write("data")
+        for line in lines:
+            here = re.sub(r"(/srv/store|/mnt)\b", lambda match: names[match[0]], line)
+            env.run("bash", "-c", here, cwd=env.work,
+                    env={**os.environ, "PATH": os.path.dirname(env.siltfs) + ":" + os.environ["PATH"]})
+        count += len(lines)
+        check(not os.path.ismount(env.mnt), f"{name} leaves a mount behind")
+        shutil.rmtree(env.store)
+    return f"{count} commands"
+
+
+def commands_name_what_there_is(env):
+    checker = markdown.Checker(verbs(env), lambda words: env.silt(*words, "--help").stdout)
+    count = 0
+    for document in markdown.documents():
+        for line in markdown.commands_of(document):
+            try:
+                checker.line(line)
+            except Failure as failure:
+                raise Failure(f"{os.path.relpath(document, TOP)}: {line}: {failure}") from failure
+            count += 1
+    check(count > 30, f"only {count} commands were found")
+    return f"{count} commands"
+
+
+def links_lead_somewhere(_env):
+    for document in markdown.documents():
+        check_equal(markdown.broken_links(document), [], f"broken links in {os.path.relpath(document, TOP)}")
+        check_equal(markdown.missing_files(document), [], f"files named in {os.path.relpath(document, TOP)} that are not there")
+    return f"{len(markdown.documents())} documents"
+
+
+def commands_in_picture(path):
+    lines = xml.etree.ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")
+    return [re.sub(r"kill -9 \d+", "kill -9 PID", line[1].text) for line in lines if len(line) == 2]
+
+
+def picture_is_of_this_session(env):
+    if os.geteuid() != 0:
+        return "not checked: only root can record one"
+    fresh = env.scratch("session.svg")
+    env.run(os.path.join(TOP, "packaging", "session.py"), "--siltfs", env.siltfs, "--out", fresh)
+    check(os.path.getsize(fresh) < 40000, f"{os.path.getsize(fresh)} bytes")
+    kept = os.path.join(TOP, "packaging", "session.svg")
+    check_equal(commands_in_picture(kept), commands_in_picture(fresh), "commands in packaging/session.svg")
+    check(len(commands_in_picture(fresh)) > 8, f"only {commands_in_picture(fresh)}")
+    return f"{len(commands_in_picture(fresh))} commands"
+
+
 def run(env):
-    for part in (pages_are_well_formed, pages_have_every_verb_and_flag, bash_completes):
+    for part in (pages_are_well_formed, pages_have_every_verb_and_flag, bash_completes, commands_name_what_there_is,
+                 commands_run, links_lead_somewhere, picture_is_of_this_session):
         say(f"{part.__name__.replace('_', ' ')}: {part(env)}")
