@@ -43,7 +43,8 @@ class Generator {
     std::vector<int> weights;
     for (const Shape& shape : kShapes) {
       const bool remount = shape.arguments[0] == '\0' && shape.name != std::string_view("getcwd");
-      weights.push_back(remount && !how.remounts ? 0 : shape.weight);
+      const bool left_out = (remount && !how.remounts) || (!how.truncate && shape.name == std::string_view("truncate"));
+      weights.push_back(left_out ? 0 : shape.weight);
     }
     shapes_ = std::discrete_distribution<size_t>(weights.begin(), weights.end());
   }

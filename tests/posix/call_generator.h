@@ -13,6 +13,7 @@ struct CallGeneration {
   size_t count = 200;
   int users = 2;         // 0: everything as root
   bool tmpfile = false;  // O_TMPFILE works here
+  bool truncate = true;  // by path; not with the writeback cache, which moves no time where the size stays
   bool remounts = false;
 };
 // Depends on nothing but its argument.

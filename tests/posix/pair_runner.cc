@@ -117,8 +117,6 @@ PairRunner::Wrong PairRunner::DoOnBoth(const Call& call, Span* span, CompareOpti
   if (ours.error != 0 && call.name == "renameat2" && call.arguments[2].find("whiteout") != std::string::npos) {
     compare->times = false;
   }
-  // The kernel's writeback cache moves no time when truncate(2) leaves the size.
-  if (options_.writeback && call.name == "truncate") compare->times = false;
   if (ours != theirs) return fmt::format("{} here, {} natively", Describe(ours), Describe(theirs));
   if (!call.expected || *call.expected == Describe(ours)) return {};
   if (*call.expected == "ok" && ours.error == 0) return {};

@@ -103,6 +103,7 @@ int RunReplay(const Arguments& arguments) {
 int RunRandom(Arguments arguments) {
   arguments.generation.tmpfile = CanTmpfile(arguments.pair.mounted);
   arguments.generation.remounts = arguments.pair.controlled;
+  arguments.generation.truncate = !arguments.pair.writeback;
   PairRunner runner(arguments.pair);
   const auto begin = std::chrono::steady_clock::now();
   auto goes_on = [&](uint64_t round) {
