@@ -88,7 +88,8 @@ def draw(lines):
     pitch, margin, advance = 18, 16, 8.43
     width = int(COLUMNS * advance) + 2 * margin
     height = len(lines) * pitch + 2 * margin
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
+    parts = ['<svg xmlns="http://www.w3.org/2000/svg" role="img" '
+             f'viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
              "<title>A session with siltfs, recorded by packaging/session.py</title>",
              "<style>text{font:14px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#c9d1d9;white-space:pre}"
              ".p{fill:#7ee787}.c{fill:#fff;font-weight:bold}</style>",

@@ -39,6 +39,11 @@ def commands_of(document):
     return found
 
 
+def inline_commands_of(document):
+    """Of siltfs, in backquotes in the text."""
+    return [" ".join(command.split()) for command in re.findall(r"`((?:[\w/]+/)?siltfs\s[^`]+)`", text_of(document))]
+
+
 # Links and names of files.
 
 def slug(heading):
@@ -60,8 +65,10 @@ def broken_links(document):
 
 def exists(name, document):
     if "/" not in name:
-        return any(glob.glob(os.path.join(TOP, *path), recursive=True) for path in [(name,)] + [(room, "**", name) for room in ROOMS])
-    return any(glob.glob(os.path.join(base, name) + end) for base in (TOP, os.path.dirname(document)) for end in ("", ".*"))
+        places = [(name,)] + [(room, "**", name) for room in ROOMS]
+        return any(glob.glob(os.path.join(TOP, *place), recursive=True) for place in places)
+    return any(glob.glob(os.path.join(base, name) + end)
+               for base in (TOP, os.path.dirname(document)) for end in ("", ".*"))
 
 
 def missing_files(document):
@@ -106,6 +113,8 @@ class Checker:
 
     def command(self, words):
         program, arguments = words[0], words[1:]
+        if "-o" in words and "siltfs" in map(os.path.basename, words):
+            self.options_are_known(arguments[arguments.index("-o") + 1])
         if os.path.basename(program) == "siltfs":
             self.of_siltfs(program, arguments)
         elif program == "cmake":
@@ -131,6 +140,11 @@ class Checker:
             flag = flag.split("=")[0]
             check(re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", text), f"there is no {flag}")
 
+    def options_are_known(self, options):
+        text = self.help_of(["mount"])
+        for option in options.split(","):
+            check(re.search(rf"(?<![\w-]){option.split('=')[0]}(?![\w-])", text), f"there is no mount option {option}")
+
     @staticmethod
     def built(program):
         _, preset, _, name = program.split("/")
@@ -138,7 +152,7 @@ class Checker:
 
     @staticmethod
     def source_of(folder):
-        return "\n".join(text_of(file) for file in glob.glob(os.path.join(TOP, folder, "*.cc"))) if folder else ""
+        return "\n".join(text_of(file) for file in glob.glob(os.path.join(TOP, folder, "*.cc")))
 
     def of_siltfs(self, program, arguments):
         if "/" in program:
@@ -164,10 +178,11 @@ class Checker:
 
     def of_script(self, program, arguments):
         check(os.access(os.path.join(TOP, program), os.X_OK), f"there is no program {program}")
-        done = subprocess.run([os.path.join(TOP, program), "--help"], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([os.path.join(TOP, program), "--help"], capture_output=True, text=True, check=False)
         check(done.returncode == 0, f"{program} --help: exit code {done.returncode}")
         # What tests/posix/run does not know it hands on to the tester that it runs.
-        self.flags_are_known(arguments, done.stdout + self.source_of("tests/posix" if program == "tests/posix/run" else None))
+        handed_on = self.source_of("tests/posix") if program == "tests/posix/run" else ""
+        self.flags_are_known(arguments, done.stdout + handed_on)
         for word in filter(re.compile(r"[a-z_-]+").fullmatch, arguments):
             if program == "tests/e2e/run":
                 check(word.startswith("-") or os.path.exists(os.path.join(TOP, "tests", "e2e", "cases", word + ".py")),

@@ -10,6 +10,7 @@ import xml.etree.ElementTree
 import markdown
 from harness import TOP, Failure, check, check_equal, say
 
+TIMEOUT = 300
 MAN = os.path.join(TOP, "packaging", "man")
 COMPLETIONS = os.path.join(TOP, "packaging", "completions")
 
@@ -113,8 +114,8 @@ RUN = ("README.md", "CONTRIBUTING.md")
 
 
 def is_run(line):
-    """What asks for no installed package, no other preset's build and no terminal."""
-    return re.match(r"(siltfs|cat|tail) ", line) is not None and " metrics=" not in line
+    """What asks for no installed package and no other preset's build."""
+    return re.match(r"(siltfs|cat|tail) ", line) is not None
 
 
 def commands_run(env):
@@ -129,8 +130,11 @@ def commands_run(env):
                 file.write("data")
         for line in lines:
             here = re.sub(r"(/srv/store|/mnt)\b", lambda match: names[match[0]], line)
-            env.run("bash", "-c", here, cwd=env.work,
-                    env={**os.environ, "PATH": os.path.dirname(env.siltfs) + ":" + os.environ["PATH"]})
+            done = env.run("bash", "-c", here, cwd=env.work, rc=None,
+                           env={**os.environ, "PATH": os.path.dirname(env.siltfs) + ":" + os.environ["PATH"]})
+            # What doctor finds is the machine's, other tests' dead mounts among it.
+            check(done.returncode == 0 or "doctor" in line and done.returncode == 1,
+                  f"{name}: {line}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         count += len(lines)
         check(not os.path.ismount(env.mnt), f"{name} leaves a mount behind")
         shutil.rmtree(env.store)
@@ -141,20 +145,20 @@ def commands_name_what_there_is(env):
     checker = markdown.Checker(verbs(env), lambda words: env.silt(*words, "--help").stdout)
     count = 0
     for document in markdown.documents():
-        for line in markdown.commands_of(document):
+        for line in markdown.commands_of(document) + markdown.inline_commands_of(document):
             try:
                 checker.line(line)
             except Failure as failure:
                 raise Failure(f"{os.path.relpath(document, TOP)}: {line}: {failure}") from failure
             count += 1
-    check(count > 30, f"only {count} commands were found")
+    check(count > 50, f"only {count} commands were found")
     return f"{count} commands"
 
 
 def links_lead_somewhere(_env):
     for document in markdown.documents():
         check_equal(markdown.broken_links(document), [], f"broken links in {os.path.relpath(document, TOP)}")
-        check_equal(markdown.missing_files(document), [], f"files named in {os.path.relpath(document, TOP)} that are not there")
+        check_equal(markdown.missing_files(document), [], f"missing files named in {os.path.relpath(document, TOP)}")
     return f"{len(markdown.documents())} documents"
 
 
