@@ -21,7 +21,7 @@ using lsm::Status;
 using nlohmann::json;
 
 constexpr size_t kLongestLine = 16 << 20;
-constexpr int kSendSeconds = 5;
+constexpr int kSendSeconds = 1;  // how often one that waits for a client looks whether the store is being closed
 
 // The store's path may be longer than sun_path, so the socket is named through a descriptor of the directory.
 sockaddr_un AddressIn(const UniqueFd& directory) {
@@ -68,6 +68,7 @@ bool JsonStream::Send(const json& object) {
   while (!left.empty()) {
     ssize_t sent = ::send(fd_, left.data(), left.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno == EAGAIN && give_up_ != nullptr && !give_up_->load()) continue;
     if (sent <= 0) return false;
     left.remove_prefix(static_cast<size_t>(sent));
   }
@@ -163,7 +164,7 @@ void ControlServer::JoinFinished() {
 }
 
 void ControlServer::Serve(Connection* connection) {
-  JsonStream stream(connection->fd.get());
+  JsonStream stream(connection->fd.get(), &draining_);
   std::atomic<bool> sending{true};  // events may come from other threads than the handler's
   const Emit emit = [&](const json& event) {
     if (sending && !stream.Send(event)) sending = false;

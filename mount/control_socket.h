@@ -29,13 +29,15 @@ inline constexpr std::string_view kControlSocketName = "control.sock";
 // Lines over a socket. Not thread-safe.
 class JsonStream {
  public:
-  explicit JsonStream(int fd) : fd_(fd) {}
+  // `give_up`: while it is not set, a peer that does not read is waited for, also on a socket with a time limit.
+  explicit JsonStream(int fd, const std::atomic<bool>* give_up = nullptr) : fd_(fd), give_up_(give_up) {}
   bool Send(const nlohmann::json& object);
   // nullopt at the end of the stream, or when a line is no JSON object or longer than any honest one.
   std::optional<nlohmann::json> Receive();
 
  private:
   int fd_;
+  const std::atomic<bool>* give_up_;
   std::string buffer_;
 };
 
