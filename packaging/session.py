@@ -4,7 +4,7 @@
   packaging/session.py [--siltfs PATH] [--out FILE]
 
 Commands and what they print are recorded as they are. As root: the session has a mount namespace of its own, where /srv
-is an empty directory, and a PID namespace, so that nothing outlives it and nothing of the machine's own is touched.
+and /mnt are empty directories, and a PID namespace, so that nothing outlives it and nothing of the machine's own is touched.
 """
 
 import argparse
@@ -113,11 +113,13 @@ def in_namespaces(arguments):
 
 def inside(arguments):
     with tempfile.TemporaryDirectory(prefix="siltfs-session-") as directory:
-        subprocess.run(["mount", "--bind", directory, "/srv"], check=True)
+        for place in ("/srv", "/mnt"):
+            empty = tempfile.mkdtemp(dir=directory)
+            subprocess.run(["mount", "--bind", empty, place], check=True)
         os.environ.update(PATH=os.path.dirname(arguments.siltfs) + ":" + os.environ["PATH"], LC_ALL="C")
         os.chdir("/")
         picture = draw(lines_of(record()))
-        subprocess.run(["umount", "/srv"], check=True)
+        subprocess.run(["umount", "/srv", "/mnt"], check=True)
     with open(arguments.out, "w", encoding="utf-8") as file:
         file.write(picture)
     return 0
