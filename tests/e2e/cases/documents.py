@@ -124,6 +124,7 @@ def commands_run(env):
     for name in RUN:
         lines = [line for line in markdown.commands_of(os.path.join(TOP, name)) if is_run(line)]
         check(len(lines) > 5, f"{name}: only {lines} to run")
+        shutil.rmtree(env.store)  # of the part before
         if not lines[0].startswith("siltfs mkfs"):
             env.start()
             with open(env.path("file"), "w", encoding="ascii") as file:
@@ -137,7 +138,6 @@ def commands_run(env):
                   f"{name}: {line}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         count += len(lines)
         check(not os.path.ismount(env.mnt), f"{name} leaves a mount behind")
-        shutil.rmtree(env.store)
     return f"{count} commands"
 
 
