@@ -58,6 +58,8 @@ struct Options {
   int level_multiplier = 10;
   double tombstone_ratio = 0.25;          // a table with this share of tombstones is compacted on its own account
   uint64_t compaction_bytes_per_second = 0;  // 0: not paced
+  // A MANIFEST larger than this, and than a few times its first record, is followed by a new one.
+  uint64_t manifest_roll_bytes = 4 << 20;
 
   // Disk space kept aside in STORE/ballast and given back when the disk is full, so that flushes and compactions, which
   // free space in the end, can still run. 0: none.

@@ -78,18 +78,16 @@ Status CheckFamilies(const std::vector<std::string>& stored, const std::vector<F
 
 // Lock order: io_mutex, then mutex.
 struct VersionSet::Rep {
-  Rep(const Options& opts, Storage* store, std::string path, uint64_t roll_bytes)
+  Rep(const Options& opts, Storage* store, std::string path)
       : options(opts),
         storage(store),
         dir(std::move(path)),
-        manifest_roll_bytes(roll_bytes),
         live(opts.families.size()),
         manifest(store, dir) {}
 
   const Options& options;
   Storage* const storage;
   const std::string dir;
-  const uint64_t manifest_roll_bytes;
   const std::shared_ptr<TableTracker> tracker = std::make_shared<TableTracker>();
   std::atomic<FileNumber> next_file{1};
 
@@ -115,8 +113,8 @@ struct VersionSet::Rep {
   Status Refuse(ManifestOutcome outcome);
 };
 
-VersionSet::VersionSet(const Options& options, Storage* storage, std::string dir, uint64_t manifest_roll_bytes)
-    : rep_(std::make_unique<Rep>(options, storage, std::move(dir), manifest_roll_bytes)) {
+VersionSet::VersionSet(const Options& options, Storage* storage, std::string dir)
+    : rep_(std::make_unique<Rep>(options, storage, std::move(dir))) {
   rep_->current = *rep_->live.Build();
 }
 
@@ -270,7 +268,7 @@ void VersionSet::Rep::RaiseNextFile(FileNumber least) {
 // Makes the edit durable: as a record of the open MANIFEST, or within the first record of a new one.
 ManifestOutcome VersionSet::Rep::Commit(const VersionEdit& edit, const Numbers& after) {
   bool due =
-      manifest.IsOpen() && manifest.Size() > std::max(manifest_roll_bytes, kRollFactor * manifest.SnapshotSize());
+      manifest.IsOpen() && manifest.Size() > std::max(options.manifest_roll_bytes, kRollFactor * manifest.SnapshotSize());
   if (!manifest.IsOpen() || due) {
     LiveFiles files = live;
     files.Apply(edit);

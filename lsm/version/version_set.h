@@ -18,9 +18,8 @@ namespace silt::lsm {
 // Thread-safe.
 class VersionSet {
  public:
-  // `options` and `storage` must outlive it. A MANIFEST larger than `manifest_roll_bytes`, and than a few times its
-  // first record, is followed by a new one.
-  VersionSet(const Options& options, Storage* storage, std::string dir, uint64_t manifest_roll_bytes = 4 << 20);
+  // `options` and `storage` must outlive it.
+  VersionSet(const Options& options, Storage* storage, std::string dir);
   ~VersionSet();
 
   // Writes the first MANIFEST and CURRENT of a new store, durably.

@@ -27,13 +27,13 @@ struct History {
   VersionEdit failed_edit;
 
   void Go(const Options& options, SimStorage* storage) {
-    versions = std::make_unique<VersionSet>(options, storage, kDir, kRollBytes);
+    versions = std::make_unique<VersionSet>(options, storage, kDir);
     failure = versions->CreateNew();
     if (!failure.ok()) return;
     created = true;
     for (; applied < kEdits; ++applied) {
       if (applied == kEdits / 2) {
-        versions = std::make_unique<VersionSet>(options, storage, kDir, kRollBytes);
+        versions = std::make_unique<VersionSet>(options, storage, kDir);
         failure = versions->Recover();
         if (!failure.ok()) return;
       }
@@ -48,6 +48,7 @@ struct History {
 
 class ManifestCrash : public ::testing::Test {
  protected:
+  ManifestCrash() { options_.manifest_roll_bytes = kRollBytes; }
   std::unique_ptr<SimStorage> NewDisk() {
     auto storage = std::make_unique<SimStorage>();
     EXPECT_TRUE(storage->CreateDir(kDir).ok());
@@ -58,7 +59,7 @@ class ManifestCrash : public ::testing::Test {
   // Reopens after whatever happened: everything applied is there, the edit that failed is there or not, and the store
   // takes a further edit.
   void CheckReopened(SimStorage* storage, const History& run, bool failed_edit_allowed) {
-    VersionSet versions(options_, storage, kDir, kRollBytes);
+    VersionSet versions(options_, storage, kDir);
     Status status = versions.Recover();
     if (!run.created && status.IsNotFound()) return;
     ASSERT_TRUE(status.ok()) << status.ToString();
@@ -74,7 +75,7 @@ class ManifestCrash : public ::testing::Test {
     status = versions.LogAndApply(&edit);
     ASSERT_TRUE(status.ok()) << status.ToString();
     further.Applied(edit);
-    VersionSet again(options_, storage, kDir, kRollBytes);
+    VersionSet again(options_, storage, kDir);
     status = again.Recover();
     ASSERT_TRUE(status.ok()) << status.ToString();
     ASSERT_EQ(Describe(again), further.Expected());

@@ -22,13 +22,15 @@ class VersionSetTest : public ::testing::Test {
   VersionSetTest() { EXPECT_TRUE(storage_.CreateDir(kDir).ok()); }
 
   std::unique_ptr<VersionSet> Create(uint64_t roll_bytes = 4 << 20) {
-    auto versions = std::make_unique<VersionSet>(options_, &storage_, kDir, roll_bytes);
+    options_.manifest_roll_bytes = roll_bytes;
+    auto versions = std::make_unique<VersionSet>(options_, &storage_, kDir);
     Status status = versions->CreateNew();
     EXPECT_TRUE(status.ok()) << status.ToString();
     return versions;
   }
   std::unique_ptr<VersionSet> Reopen(uint64_t roll_bytes = 4 << 20) {
-    auto versions = std::make_unique<VersionSet>(options_, &storage_, kDir, roll_bytes);
+    options_.manifest_roll_bytes = roll_bytes;
+    auto versions = std::make_unique<VersionSet>(options_, &storage_, kDir);
     Status status = versions->Recover();
     EXPECT_TRUE(status.ok()) << status.ToString();
     return versions;
@@ -64,7 +66,8 @@ TEST_F(VersionSetTest, RandomHistoriesSurviveReopeningAtAnyPoint) {
   for (uint32_t seed = 0; seed < 8; ++seed) {
     std::string dir = kDir + std::to_string(seed);
     ASSERT_TRUE(storage_.CreateDir(dir).ok());
-    auto versions = std::make_unique<VersionSet>(options_, &storage_, dir, 2000);
+    options_.manifest_roll_bytes = 2000;
+    auto versions = std::make_unique<VersionSet>(options_, &storage_, dir);
     ASSERT_TRUE(versions->CreateNew().ok());
     EditMaker edits(seed);
     FileNumber highest = 0;
@@ -76,7 +79,7 @@ TEST_F(VersionSetTest, RandomHistoriesSurviveReopeningAtAnyPoint) {
       ASSERT_EQ(Describe(*versions), edits.Expected());
       for (const auto& added : edit.new_files) highest = std::max(highest, added.file->number);
       if (i % 7 != 0) continue;
-      versions = std::make_unique<VersionSet>(options_, &storage_, dir, 2000);
+      versions = std::make_unique<VersionSet>(options_, &storage_, dir);
       status = versions->Recover();
       ASSERT_TRUE(status.ok()) << status.ToString();
       ASSERT_EQ(Describe(*versions), edits.Expected());
