@@ -4,9 +4,9 @@
 #   packaging/test.sh [release|asan|tsan|fuzz]...      (default: all four)
 #
 # release  the program and the benchmarks, and the tests on real mounts (label e2e) but those of minutes (label long:
-#          tests/e2e/run million memory bigfile build), with the libfuse of libfuse.sh where it can be had, and before that
-#          what a libfuse decides with the system's; the engine's model at length, and every byte of a store damaged
-# asan     every unit test, and the short tests on real mounts of names and calls, under AddressSanitizer and UBSan
+#          tests/e2e/run million memory bigfile build), with the libfuse of libfuse.sh where it can be had; once more over
+#          io_uring what that could change; the engine's model at length, and every byte of a store damaged
+# asan     every unit test, and short tests on real mounts, with the system's libfuse, under AddressSanitizer and UBSan
 # tsan     the tests of threads (by their names), under ThreadSanitizer
 # fuzz     every decoder's fuzzer for some seconds, from the inputs in tests/fuzz/corpus
 #
@@ -70,20 +70,15 @@ run_tests() {
   failed=$((failed + bad))
 }
 
-# The cases in which two libfuses, or the transports, could differ.
-libfuse_tests='^e2e/(btime|calls|fio|privileges|requests|transport|user)$'
+# The cases in which two libfuses, or the transports, could differ; and those that would take minutes with sanitizers.
+libfuse_tests='btime|calls|privileges|requests|transport|user'
+slow_tests='fio|full_disk|git|kill|native|sqlite|trees'
 
 # Prepares the newer libfuse. Where it cannot be had, libfuse.sh says so, and the system's is what is tested.
 newer_libfuse() {
   say "libfuse"
   packaging/libfuse.sh
   [ $? -eq 1 ] && broken=1
-}
-
-# The first of two builds; the second one compiles only mount/ again.
-test_with_system_libfuse() {
-  [ -e build/libfuse/prefix/complete ] || return
-  build release siltfs -DSILT_LIBFUSE=system && with_io_uring run_tests release -R "$libfuse_tests"
 }
 
 # With the kernel's switch on, where there is one and we may; then as it was. The tests before had it as it is.
@@ -100,12 +95,16 @@ for preset in "${presets[@]}"; do
   case $preset in
     release)
       newer_libfuse
-      test_with_system_libfuse
       build release siltfs data_tester tree_tester stress_tester kv_bench meta_bench lsm_db_test -DSILT_LIBFUSE=auto &&
         run_tests release -L e2e -LE long &&
+        with_io_uring run_tests release -R "^e2e/(fio|$libfuse_tests)$" &&
         SILT_META_SEEDS=25 run_tests release -R '^lsm/db/(MetamorphicTest|EveryByteTest)'
       ;;
-    asan) build asan && run_tests asan -LE long -E '^e2e/(fio|full_disk|git|kill|native|sqlite|trees|user)$' ;;
+    asan)
+      build asan -DSILT_LIBFUSE=system &&
+        with_io_uring run_tests asan -R "^e2e/($libfuse_tests)$" &&
+        run_tests asan -LE long -E "^e2e/($libfuse_tests|$slow_tests)$"
+      ;;
     tsan) build tsan "${threaded_targets[@]}" && run_tests tsan -R "$threaded_tests" -E '(NOT_BUILT|^e2e/)' ;;
     fuzz) build fuzz fuzzers && run_tests fuzz ;;
     *) echo "test.sh: unknown preset '$preset' (know: release, asan, tsan, fuzz)" >&2; exit 2 ;;

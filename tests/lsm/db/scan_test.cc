@@ -29,8 +29,9 @@ class ScanTest : public DbTest {
     return db_->GetStats().flushes - flushes_before_;
   }
   uint64_t EntriesInTables() const {
+    const DbStats stats = db_->GetStats();
     uint64_t entries = 0;
-    for (const LevelStats& level : db_->GetStats().families[0].levels) entries += level.entries;
+    for (const LevelStats& level : stats.families[0].levels) entries += level.entries;
     return entries;
   }
 
