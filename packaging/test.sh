@@ -72,7 +72,7 @@ run_tests() {
 
 # The cases in which two libfuses, or the transports, could differ; and those that would take minutes with sanitizers.
 libfuse_tests='btime|calls|privileges|requests|transport|user'
-slow_tests='fio|full_disk|git|kill|native|sqlite|trees'
+slow_tests='fio|full_disk|git|kill|native|posix|sqlite|trees'
 
 # Prepares the newer libfuse. Where it cannot be had, libfuse.sh says so, and the system's is what is tested.
 newer_libfuse() {
