@@ -139,6 +139,7 @@ class RefusedRing : public testing::Test {
     fuse_args arguments = FUSE_ARGS_INIT(1, words);
     static const fuse_lowlevel_ops operations{};
     session_ = fuse_session_new(&arguments, &operations, sizeof(operations), nullptr);
+    fuse_opt_free_args(&arguments);
     ASSERT_NE(session_, nullptr);
     // The session takes the descriptor over.
     ASSERT_EQ(fuse_session_mount(session_, ("/dev/fd/" + std::to_string(::eventfd(0, EFD_CLOEXEC))).c_str()), 0);
