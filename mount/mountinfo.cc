@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <sstream>
 
 namespace silt::mount {
@@ -21,8 +23,8 @@ std::optional<MountEntry> ParseLine(const std::string& line) {
   // ID parent major:minor root mountpoint options [optional fields...] - type source superoptions
   std::istringstream in(line);
   MountEntry entry;
-  std::string id, parent, root, mountpoint, field;
-  if (!(in >> id >> parent >> entry.device >> root >> mountpoint >> entry.options)) return std::nullopt;
+  std::string id, parent, mountpoint, field;
+  if (!(in >> id >> parent >> entry.device >> entry.root >> mountpoint >> entry.options)) return std::nullopt;
   while (in >> field && field != "-") {
   }
   std::string source;
@@ -36,6 +38,22 @@ std::optional<MountEntry> ParseLine(const std::string& line) {
 std::string RealPath(const std::string& path) {
   std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(path.c_str(), nullptr), &std::free);
   return resolved ? std::string(resolved.get()) : std::string();
+}
+
+bool BeginsWithRo(const std::string& options) {
+  return options == "ro" || options.starts_with("ro,");
+}
+
+std::string ReadText(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string ReadLink(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::read_symlink(path, error).string();
 }
 
 // The answer of a mount without a daemon: ENOTCONN, but ECONNABORTED or (over io_uring) ECANCELED to what was asked before
@@ -70,10 +88,7 @@ std::vector<MountEntry> ParseMountinfo(std::string_view text) {
 }
 
 std::vector<MountEntry> ReadMountinfo() {
-  std::ifstream in("/proc/self/mountinfo");
-  std::stringstream text;
-  text << in.rdbuf();
-  return ParseMountinfo(text.str());
+  return ParseMountinfo(ReadText("/proc/self/mountinfo"));
 }
 
 std::optional<MountEntry> FindMount(const std::vector<MountEntry>& mounts, std::string_view path) {
@@ -90,16 +105,39 @@ std::optional<MountEntry> FindSiltfsMount(std::string_view path) {
 }
 
 bool IsReadOnly(const MountEntry& mount) {
-  auto begins_with_ro = [](const std::string& options) { return options == "ro" || options.starts_with("ro,"); };
-  return begins_with_ro(mount.options) || begins_with_ro(mount.super_options);
+  return BeginsWithRo(mount.options) || IsReadOnlyFilesystem(mount);
+}
+
+bool IsReadOnlyFilesystem(const MountEntry& mount) {
+  return BeginsWithRo(mount.super_options);
 }
 
 std::vector<std::string> MountpointsOf(const std::vector<MountEntry>& mounts, std::string_view store) {
   std::vector<std::string> found;
   for (const MountEntry& entry : mounts) {
-    if (entry.type == kMountType && entry.source == store) found.push_back(entry.mountpoint);
+    if (entry.type == kMountType && entry.source == store && entry.root == "/") found.push_back(entry.mountpoint);
   }
   return found;
+}
+
+std::optional<NamespaceUser> FindInOtherNamespaces(std::string_view device) {
+  // One process for each namespace is enough. What cannot be read is another user's, or ended just now.
+  std::set<std::string> known = {ReadLink("/proc/self/ns/mnt")};
+  std::error_code error;
+  for (std::filesystem::directory_iterator it("/proc", error), end; it != end; it.increment(error)) {
+    const std::filesystem::path process = it->path();
+    const std::string pid = process.filename();
+    if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string mount_namespace = ReadLink(process / "ns/mnt");
+    if (mount_namespace.empty() || !known.insert(mount_namespace).second) continue;
+    for (const MountEntry& entry : ParseMountinfo(ReadText(process / "mountinfo"))) {
+      if (entry.type != kMountType || entry.device != device) continue;
+      std::string command = ReadText(process / "comm");
+      return NamespaceUser{
+          .pid = std::stoi(pid), .command = command.substr(0, command.find('\n')), .mountpoint = entry.mountpoint};
+    }
+  }
+  return std::nullopt;
 }
 
 std::string ResolvePath(const std::string& path) {

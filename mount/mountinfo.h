@@ -11,10 +11,11 @@ namespace silt::mount {
 inline constexpr std::string_view kMountType = "fuse.siltfs";
 
 struct MountEntry {
-  std::string device;      // "major:minor"
-  std::string mountpoint;  // absolute, unescaped
-  std::string type;        // "fuse.siltfs"
-  std::string source;      // for siltfs: the store's absolute path
+  std::string device;         // "major:minor"
+  std::string root;           // which directory of the filesystem is mounted there: "/", but for some bind mounts
+  std::string mountpoint;     // absolute, unescaped
+  std::string type;           // "fuse.siltfs"
+  std::string source;         // for siltfs: the store's absolute path
   std::string options;        // of this mountpoint
   std::string super_options;  // of the filesystem, wherever it is mounted
 };
@@ -32,8 +33,20 @@ std::optional<MountEntry> FindMount(const std::vector<MountEntry>& mounts, std::
 std::optional<MountEntry> FindSiltfsMount(std::string_view path);
 // As mount -o ro and -o remount,ro leave it.
 bool IsReadOnly(const MountEntry& mount);
-// The mountpoints of a store.
+// Wherever it is mounted.
+bool IsReadOnlyFilesystem(const MountEntry& mount);
+// The mountpoints of a store that show all of it.
 std::vector<std::string> MountpointsOf(const std::vector<MountEntry>& mounts, std::string_view store);
+
+// Somebody in another mount namespace than this process's.
+struct NamespaceUser {
+  int pid = 0;
+  std::string command;     // its name
+  std::string mountpoint;  // where it sees the filesystem
+};
+// Who has a copy of a siltfs mount ("major:minor") in another mount namespace. Only what /proc shows to this process: a
+// namespace without processes is not found.
+std::optional<NamespaceUser> FindInOtherNamespaces(std::string_view device);
 
 // realpath(3), which also resolves a path whose last component is a dead FUSE mount (ENOTCONN). Empty with errno set
 // when it does not exist.

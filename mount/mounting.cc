@@ -74,15 +74,37 @@ Status InStore(const std::string& store, Status status) {
   return Status(status.code(), store + ": " + status.message());
 }
 
-// Nobody waits for long without being told what for.
-void AwaitClose(const std::string& mountpoint, ControlClient* daemon) {
-  constexpr int kSilentSeconds = 5;
-  if (daemon->WaitForClose(kSilentSeconds)) return;
-  fmt::print(stderr,
-             "siltfs umount: {}: unmounted, but its store is not closed yet: much is being written, or another mount "
-             "namespace still has it mounted ('lsns -t mnt' lists them); waiting\n",
-             mountpoint);
-  daemon->WaitForClose();
+// Where this process sees the filesystem still mounted: by another bind mount.
+std::optional<std::string> OtherMountpoint(std::string_view device) {
+  for (const MountEntry& entry : ReadMountinfo()) {
+    if (entry.type == kMountType && entry.device == device) return entry.mountpoint;
+  }
+  return std::nullopt;
+}
+
+// Until the store is closed, or as long as that is the daemon's doing: what somebody else keeps mounted is theirs to
+// unmount, as with any filesystem. Nobody waits for long without being told what for.
+void AwaitClose(const MountEntry& mount, ControlClient* daemon) {
+  constexpr int kPatienceSeconds = 5;  // short-lived namespaces end by themselves
+  if (auto elsewhere = OtherMountpoint(mount.device)) {
+    fmt::print(stderr, "siltfs umount: {}: unmounted; its store {} stays mounted at {}\n", mount.mountpoint,
+               mount.source, *elsewhere);
+    return;
+  }
+  for (bool told = false; !daemon->WaitForClose(kPatienceSeconds); told = true) {
+    if (auto user = FindInOtherNamespaces(mount.device)) {
+      fmt::print(stderr,
+                 "siltfs umount: {}: unmounted, but the mount namespace of pid {} ({}) has it mounted at {}: the store "
+                 "{} is closed when that namespace ends\n",
+                 mount.mountpoint, user->pid, user->command, user->mountpoint, mount.source);
+      return;
+    }
+    if (told) continue;
+    fmt::print(stderr,
+               "siltfs umount: {}: unmounted, but its store is not closed yet: much is being written, or a mount "
+               "namespace that cannot be seen from here has it mounted; waiting\n",
+               mount.mountpoint);
+  }
 }
 
 }  // namespace
@@ -96,8 +118,9 @@ std::optional<StoreUser> UserOfStore(const std::string& store) {
   auto daemon = ControlClient::Connect(store);
   if (!daemon) return std::nullopt;
   auto status = daemon->Call({{"verb", "status"}});
-  std::string where = status ? status->value("mountpoint", "?") : "?";
-  if (!FindSiltfsMount(where) && daemon->WaitForClose(kClosingSeconds)) return std::nullopt;
+  std::vector<std::string> visible = MountpointsOf(ReadMountinfo(), ResolvePath(store));
+  if (visible.empty() && daemon->WaitForClose(kClosingSeconds)) return std::nullopt;
+  std::string where = !visible.empty() ? visible.front() : status ? status->value("mountpoint", "?") : "?";
   return StoreUser{.pid = daemon->daemon_pid(), .mountpoint = std::move(where)};
 }
 
@@ -151,7 +174,7 @@ Status UnmountAndWait(const std::string& path, UnmountRequest request) {
         "{0}: in use; 'fuser -vm {0}' or 'lsof {0}' says by whom, --lazy detaches it all the same", mountpoint));
   }
   if (!status.ok()) return Status(status.code(), fmt::format("{}: {}", mountpoint, status.message()));
-  if (daemon && !request.lazy) AwaitClose(mountpoint, &*daemon);
+  if (daemon && !request.lazy) AwaitClose(*mount, &*daemon);
   return Status::Ok();
 }
 

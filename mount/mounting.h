@@ -33,7 +33,8 @@ struct UnmountRequest {
   bool force = false;  // end what waits for the daemon with an error
 };
 
-// Returns when the store is closed: everything is on disk, and it can be mounted again. kBusy while it is in use.
+// Returns when the store is closed: everything is on disk, and it can be mounted again. kBusy while it is in use. Where
+// it stays mounted elsewhere (a bind mount, another mount namespace) it says so, and does not wait for that to end.
 lsm::Status UnmountAndWait(const std::string& path, UnmountRequest request);
 
 }  // namespace silt::mount

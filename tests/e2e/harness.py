@@ -59,6 +59,16 @@ def mounts_under(directory):
     return sorted(found, key=len, reverse=True)
 
 
+def drop_copies_of_mounts(work):
+    """In a new mount namespace: lets go of the siltfs mounts that are not under `work`. Their copies would keep the stores
+    of tests that run meanwhile."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+        points = [line.split()[4].encode().decode("unicode_escape") for line in lines if " - fuse.siltfs " in line]
+    for point in reversed(points):
+        if not point.startswith(work + "/"):
+            _libc.umount2(os.fsencode(point), MNT_DETACH)
+
+
 def daemons_of(directory):
     """Processes named siltfs with the directory on their command line."""
     pids = []
@@ -206,6 +216,7 @@ def tail(text, lines=40):
 # Calls that Python's os module lacks.
 
 _libc = ctypes.CDLL(None, use_errno=True)
+MNT_DETACH = 2
 RENAME_NOREPLACE, RENAME_EXCHANGE = 1, 2
 FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE, FALLOC_COLLAPSE, FALLOC_ZERO, FALLOC_INSERT = 1, 2, 8, 16, 32
 

@@ -16,7 +16,8 @@ constexpr std::string_view kMounts =
     "40 30 0:44 / /mnt/with\\040space rw,nosuid shared:9 master:2 - fuse.siltfs /srv/a\\040b rw,user_id=0\n"
     "41 30 0:45 / /mnt/x rw - fuse.siltfs /srv/x rw\n"
     "42 30 0:46 / /mnt/x rw - tmpfs tmpfs rw\n"
-    "43 30 0:45 / /mnt/y rw - fuse.siltfs /srv/x rw\n";
+    "43 30 0:45 / /mnt/y rw - fuse.siltfs /srv/x rw\n"
+    "44 30 0:45 /a/part /mnt/z rw - fuse.siltfs /srv/x rw\n";
 
 TEST(MountinfoTest, OctalEscapesAreUndone) {
   EXPECT_EQ(UnescapeOctal("a\\040b\\011c\\134"), "a b\tc\\");
@@ -26,7 +27,7 @@ TEST(MountinfoTest, OctalEscapesAreUndone) {
 
 TEST(MountinfoTest, LinesWithAnyNumberOfOptionalFieldsAreRead) {
   auto mounts = ParseMountinfo(kMounts);
-  ASSERT_EQ(mounts.size(), 6u);
+  ASSERT_EQ(mounts.size(), 7u);
   EXPECT_EQ(mounts[1].mountpoint, "/");
   EXPECT_EQ(mounts[2].mountpoint, "/mnt/with space");
   EXPECT_EQ(mounts[2].type, "fuse.siltfs");
@@ -53,7 +54,7 @@ TEST(MountinfoTest, TheLastMountAtAPathIsTheVisibleOne) {
   EXPECT_FALSE(FindMount(mounts, "/mnt"));
 }
 
-TEST(MountinfoTest, AStoresMountpointsAreFound) {
+TEST(MountinfoTest, AStoresMountpointsAreFoundButNotThoseOfItsParts) {
   auto mounts = ParseMountinfo(kMounts);
   EXPECT_EQ(MountpointsOf(mounts, "/srv/x"), (std::vector<std::string>{"/mnt/x", "/mnt/y"}));
   EXPECT_TRUE(MountpointsOf(mounts, "/srv").empty());

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from harness import TOP, Failure, check, check_equal, mounts_under, say
+from harness import TOP, Failure, check, check_equal, drop_copies_of_mounts, mounts_under, say
 
 TIMEOUT = 3000  # building and installing a root take minutes on a busy machine
 LABELS = ["long"]
@@ -132,6 +132,7 @@ def run(env):
     libc = ctypes.CDLL(None, use_errno=True)
     check(libc.unshare(0x20000) == 0, "unshare(CLONE_NEWNS)")
     env.run("mount", "--make-rprivate", "/")
+    drop_copies_of_mounts(env.work)
     root = Root(env, make_root(env, dependencies(env, debs["siltfs"])))
     check_equal(root.siltfs_files(), [], "files of siltfs before it is installed")
     root.install(debs["siltfs"])

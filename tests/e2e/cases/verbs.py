@@ -3,8 +3,9 @@
 import json
 import os
 import subprocess
+import sys
 
-from harness import check, check_equal
+from harness import HERE_DIR, check, check_equal, wait_for_exit
 
 TIMEOUT = 120
 VERBS = ["mkfs", "mount", "umount", "status", "stats", "fsck", "scrub", "compact", "bench", "debug", "accesslog", "doctor"]
@@ -59,7 +60,7 @@ def run(env):
     except OSError as error:
         check_equal(error.errno, 30, "errno on a read-only mount")
     check_equal(len(os.listdir(env.path("directory"))), 100, "files")
-    umount_says_what_it_waits_for(env)
+    umount_says_who_keeps_it(env)
     env.fsck()
 
 
@@ -71,15 +72,17 @@ def look_inside(env):
     check(env.silt("debug", "table", os.path.join(env.store, tables[0])).stdout, "debug table shows nothing")
 
 
-def umount_says_what_it_waits_for(env):
-    """A copy of the mount in another mount namespace keeps the store open."""
-    holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo there; read line"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def umount_says_who_keeps_it(env):
+    """A copy of the mount in another mount namespace keeps the store open; that is not waited for without end."""
+    script = ("import sys; sys.path.insert(0, sys.argv[1]); import harness; harness.drop_copies_of_mounts(sys.argv[2]); "
+              "print('there', flush=True); sys.stdin.readline()")
+    holder = subprocess.Popen(["unshare", "--mount", "--propagation", "private", sys.executable, "-B", "-c", script, HERE_DIR,
+                               env.work], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     holder.stdout.readline()
-    umount = subprocess.Popen([env.siltfs, "umount", env.mnt], stderr=subprocess.PIPE, text=True)
-    said = umount.stderr.readline()
-    check(env.mnt in said and "namespace" in said, f"umount says {said!r}")
-    check_equal(umount.poll(), None, "umount's exit code while the store is open")
+    said = env.silt("umount", env.mnt, timeout=60).stderr
+    check(f"pid {holder.pid} (python" in said and env.store in said, f"umount says {said!r}")
+    check(f"mounted by pid {env.pid()}" in env.silt("fsck", env.store, rc=8).stderr, "fsck of what is still mounted")
+    pid = env.pid()
     holder.communicate(b"\n")
-    check_equal(umount.wait(timeout=60), 0, "umount's exit code")
+    check(wait_for_exit(pid), "the daemon outlived its last mount")
     check_equal(env.status(env.store)["mounted"], False, "mounted")
