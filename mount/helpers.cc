@@ -8,6 +8,7 @@
 #include "mount/cli.h"
 #include "mount/mounting.h"
 #include "mount/remount.h"
+#include "mount/second_mount.h"
 
 namespace silt::mount {
 namespace {
@@ -55,6 +56,9 @@ int RunMountHelper(const Words& words) {
   if (::access("/dev/fuse", F_OK) != 0) {
     Complain("mount", "/dev/fuse", fmt::format("{}; load the kernel's module: modprobe fuse", std::strerror(errno)));
     return kSystem;
+  }
+  if (auto first = LiveMountpointOf(config.store)) {
+    return fake ? kExitOk : ExitCode("mount", MountAgain(*first, config));
   }
   if (fake) return ExitCode("mount", ValidateMount(&config));
   return MountAndServe(std::move(config)) == kExitOk ? kExitOk : kFailure;

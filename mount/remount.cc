@@ -36,17 +36,8 @@ constexpr auto kFlags = std::to_array<Flag>({
     {"nodiratime", MS_NODIRATIME, true},
 });
 
-unsigned long KernelFlags(const MountOptions& options) {
-  unsigned long bits = MS_REMOUNT | (options.read_only ? MS_RDONLY : 0);
-  for (const std::string& name : options.kernel) {
-    auto flag = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& f) { return f.name == name; });
-    if (flag != kFlags.end()) bits = flag->set ? bits | flag->bits : bits & ~flag->bits;
-  }
-  return bits;
-}
-
 Status TellKernel(const std::string& mountpoint, const MountOptions& options) {
-  if (::mount("none", mountpoint.c_str(), nullptr, KernelFlags(options), nullptr) == 0) return Status::Ok();
+  if (::mount("none", mountpoint.c_str(), nullptr, RemountFlags(options), nullptr) == 0) return Status::Ok();
   switch (errno) {
     case EBUSY:
       return Status::Busy(fmt::format("{0}: files are open for writing; 'fuser -vm {0}' or 'lsof {0}' says by whom",
@@ -64,6 +55,15 @@ Status TellDaemon(ControlClient* daemon, bool read_only) {
 }
 
 }  // namespace
+
+unsigned long RemountFlags(const MountOptions& options) {
+  unsigned long bits = MS_REMOUNT | (options.read_only ? MS_RDONLY : 0);
+  for (const std::string& name : options.kernel) {
+    auto flag = std::find_if(kFlags.begin(), kFlags.end(), [&](const Flag& f) { return f.name == name; });
+    if (flag != kFlags.end()) bits = flag->set ? bits | flag->bits : bits & ~flag->bits;
+  }
+  return bits;
+}
 
 Status Remount(const std::string& mountpoint, const MountOptions& options) {
   std::string path = ResolvePath(mountpoint);

@@ -191,7 +191,9 @@ std::string Service::AccessLogText() const {
 
 json Service::Status() const {
   MountFacts facts = facts_;
-  // A remount need not have come by us.
+  // Of several mounts the first may have gone, and a remount need not have come by us.
+  std::vector<std::string> mountpoints = MountpointsOf(ReadMountinfo(), store_);
+  if (!mountpoints.empty() && !FindSiltfsMount(facts.mountpoint)) facts.mountpoint = mountpoints.front();
   if (auto mount = FindSiltfsMount(facts.mountpoint)) facts.read_only = facts.read_only || IsReadOnly(*mount);
   facts.uptime_seconds = (lsm::Clock::System()->MonotonicMicros() - started_micros_) / 1'000'000;
   facts.transport = transport_->Get();

@@ -212,14 +212,20 @@ class Session {
   void UnmountOnSignal(int signal) {
     log_->info("signal {}: unmounting {}", signal, config_.mountpoint);
     TellServiceManager("STOPPING=1\nSTATUS=unmounting");
-    Status status = Unmount(config_.mountpoint, /*lazy=*/false);
+    std::vector<std::string> mountpoints = MountpointsOf(ReadMountinfo(), config_.store);
+    if (mountpoints.empty()) mountpoints.push_back(config_.mountpoint);  // seen or not, it was made by us
+    for (const std::string& mountpoint : mountpoints) UnmountOrDetach(mountpoint);
+  }
+
+  void UnmountOrDetach(const std::string& mountpoint) {
+    Status status = Unmount(mountpoint, /*lazy=*/false);
     if (status.code() == lsm::StatusCode::kBusy) {
       if (auto synced = filesystem_->SyncAll(); !synced) log_->error("sync: errno {}", synced.error().value());
       TellServiceManager("STATUS=detached, waiting for its last user");
-      log_->warn("{} is in use: detached; the store is closed when its last user is gone", config_.mountpoint);
-      status = Unmount(config_.mountpoint, /*lazy=*/true);
+      log_->warn("{} is in use: detached; the store is closed when its last user is gone", mountpoint);
+      status = Unmount(mountpoint, /*lazy=*/true);
     }
-    if (!status.ok()) log_->error("unmounting {}: {}", config_.mountpoint, status.ToString());
+    if (!status.ok()) log_->error("unmounting {}: {}", mountpoint, status.ToString());
   }
 
   bool Finish(int error) {

@@ -5,9 +5,10 @@ import ctypes
 import errno
 import json
 import os
+import signal
 import subprocess
 
-from harness import Failure, check, check_equal, errno_name, say
+from harness import Failure, check, check_equal, drop_copies_of_mounts, errno_name, say, wait_for_exit
 
 TIMEOUT = 120
 NOBODY = 65534
@@ -21,6 +22,7 @@ def private_namespace(env):
     CLONE_NEWNS = 0x20000
     check(libc.unshare(CLONE_NEWNS) == 0, f"unshare: {os.strerror(ctypes.get_errno())}")
     env.run("mount", "--make-rprivate", "/")
+    drop_copies_of_mounts(env.work)
     layers = env.scratch("layers")
     os.mkdir(layers)
     env.run("mount", "-t", "tmpfs", "siltfs-test", layers)
@@ -155,6 +157,40 @@ def unmounting_in_use(env):
     env.fsck()
 
 
+def mounted_twice(env):
+    """A second mount of a store is the same filesystem, as with a disk that is mounted twice."""
+    second = env.scratch("second")
+    os.mkdir(second)
+    env.run("mount", "-t", "siltfs", env.store, env.mnt)
+    env.run("mount", "-t", "siltfs", "-o", "ro,noexec", env.store, second)
+    with open(env.path("file"), "w", encoding="ascii") as file:
+        file.write("by the first")
+    check_equal(open(os.path.join(second, "file"), encoding="ascii").read(), "by the first", "seen by the second mount")
+    flags = env.run("findmnt", "-n", "-o", "source,fstype,vfs-options", second).stdout.split()
+    check_equal(flags[:2], [env.store, "fuse.siltfs"], "the second mount")
+    check({"ro", "noexec"} <= set(flags[2].split(",")), f"flags of the second mount: {flags[2]}")
+    check_writable(env, True)
+    refused(env, "mount", "-t", "siltfs", env.store, second, rc=32, saying="is mounted there")
+    refused(env, env.siltfs, "mount", env.store, second, rc=1, saying="is mounted there")
+
+    check(f"stays mounted at {second}" in env.silt("umount", env.mnt).stderr, "umount of the first says nothing of the second")
+    check_equal(env.status(second)["mountpoint"], second, "mountpoint of siltfs status")
+    env.run("mount", "-t", "siltfs", env.store, env.mnt)
+    check_writable(env, True)
+    env.run("umount", second)
+    env.silt("umount", env.mnt)
+    env.fsck()
+
+    env.run("mount", "-t", "siltfs", "-o", "ro", env.store, env.mnt)
+    refused(env, "mount", "-t", "siltfs", env.store, second, rc=32, saying="read-only at " + env.mnt)
+    env.run("mount", "-t", "siltfs", "-o", "ro", env.store, second)
+    pid = env.pid()
+    os.kill(pid, signal.SIGTERM)
+    check(wait_for_exit(pid), "SIGTERM did not end the daemon of two mounts")
+    check_equal(findmnt(env, "source"), None, "findmnt after SIGTERM")
+    check_equal(os.listdir(second), [], "the second mountpoint after SIGTERM")
+
+
 def fsck_codes(env):
     for flags in ([], ["-a"], ["-p"], ["-y"], ["-n"], ["-f", "-y"], ["-C0", "-a"], ["-V", "-r"]):
         env.run("fsck", "-T", "-t", "siltfs", *flags, env.store)
@@ -216,6 +252,6 @@ def run(env):
         raise Failure("needs root: a private mount namespace, and mounting by mount(8)")
     private_namespace(env)
     env.wal_syncs = lambda: json.loads(env.silt("stats", "--json", env.store).stdout)["engine"]["wal_syncs"]
-    for part in (types_and_tools, fstab_lines, remounting, unmounting_in_use, fsck_codes, ordinary_user):
+    for part in (types_and_tools, fstab_lines, remounting, unmounting_in_use, mounted_twice, fsck_codes, ordinary_user):
         part(env)
         say(part.__name__.replace("_", " "))
