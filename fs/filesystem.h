@@ -64,6 +64,10 @@ enum class ClearSetId : uint8_t {
   kSuidAndSgid,            // it goes too: the caller is not in the file's group
 };
 
+// Which reads move the atime (mount(8)): those of what changed since it was last read, or was last read a day ago; or
+// all.
+enum class AtimeRule : uint8_t { kNever, kRelative, kStrict };
+
 // What SetAttributes changes; absent fields stay. A change always updates ctime (or sets it to `ctime`).
 struct AttributeChange {
   std::optional<uint32_t> mode;  // permission bits only
@@ -171,6 +175,10 @@ class Filesystem {
 
   // Fills `out` with what is at `offset`; returns how much: less only at the end of the file.
   virtual Result<size_t> Read(InodeNumber ino, uint64_t offset, std::span<char> out) = 0;
+  // Read and the listings leave the atime alone: who is asked to keep it says Accessed after a read. Whether that would
+  // move it is known before (false where the inode cannot be looked at). Both are quick where it would not.
+  virtual bool AtimeIsDue(InodeNumber ino, AtimeRule rule) = 0;
+  virtual void Accessed(InodeNumber ino, AtimeRule rule) = 0;
   // All or nothing. clear_set_id as in AttributeChange. `sync`: durable on return (O_SYNC, O_DSYNC).
   struct WriteFlags {
     ClearSetId clear_set_id = ClearSetId::kNo;

@@ -91,6 +91,10 @@ class Store final : public Filesystem {
   Result<size_t> CopyRange(InodeNumber from, uint64_t from_offset, InodeNumber to, uint64_t to_offset,
                            size_t length) override;
 
+  // access_times.cc
+  bool AtimeIsDue(InodeNumber ino, AtimeRule rule) override;
+  void Accessed(InodeNumber ino, AtimeRule rule) override;
+
   // xattr.cc
   Result<std::string> GetXattr(InodeNumber ino, std::string_view name) override;
   Outcome SetXattr(InodeNumber ino, std::string_view name, std::string_view value, int flags) override;

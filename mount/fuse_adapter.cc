@@ -50,8 +50,9 @@ fuse_lowlevel_ops MakeOperations() {
   ops.ioctl = &Ioctl;
   // TMPFILE and STATX come as CREATE and GETATTR (newer_requests.h).
   AddControlDirectory(&ops);
-  // Left out on purpose: release and releasedir (never sent where open is not), poll and bmap (libfuse answers ENOSYS,
-  // and the kernel then never asks again), getlk, setlk and flock (the kernel keeps locks itself).
+  // Left out on purpose: release and releasedir (not sent where open is not; nothing is kept for an open file, and
+  // libfuse says so), poll and bmap (libfuse answers ENOSYS, and the kernel then never asks again), getlk, setlk and
+  // flock (the kernel keeps locks itself).
   return ops;
 }
 

@@ -5,6 +5,7 @@
 // when it answered. When a reply does not arrive (the caller was interrupted) the reference is given back at once.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -29,6 +30,8 @@ class Adapter {
     bool writeback = false;
     bool acl = true;
     bool dirsync = false;  // changes of directories are durable before they are answered
+    fs::AtimeRule file_atime = fs::AtimeRule::kNever;  // kNever: open(2) costs no request, and so for directories
+    fs::AtimeRule directory_atime = fs::AtimeRule::kNever;
     // Called when the kernel says hello, with what it offers; returns what to accept that libfuse has no name for.
     std::function<uint64_t(uint64_t offered)> on_init;
     ControlDirectory* control_directory = nullptr;  // .siltfs, if there is to be one; outlives the session
@@ -38,10 +41,14 @@ class Adapter {
   fs::Filesystem& filesystem() { return *filesystem_; }
   const Options& options() const { return options_; }
   RequestCounters& counters() { return counters_; }
+  // While the mount is read-only, reading moves nothing.
+  void KeepAtimes(bool keep) { atimes_kept_ = keep; }
+  bool atimes_kept() const { return atimes_kept_; }
 
  private:
   fs::Filesystem* filesystem_;
   Options options_;
+  std::atomic<bool> atimes_kept_{false};
   RequestCounters counters_;
 };
 

@@ -26,10 +26,18 @@ std::span<char> OwnBuffer(size_t size) {
 
 }  // namespace
 
-// ENOSYS: the kernel opens and closes files by itself from now on and keeps their pages.
-void Open(fuse_req_t request, fuse_ino_t /*ino*/, fuse_file_info* /*info*/) {
+// ENOSYS: the kernel opens and closes files by itself from now on and keeps their pages. With -o relatime and its kin
+// it is to go on asking: the pages that it has are read without us, so they go where a read would move the atime.
+void Open(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info) {
   Begin(request, Request::kOpen);
-  fuse_reply_err(request, ENOSYS);
+  const fs::AtimeRule rule = OptionsOf(request).file_atime;
+  if (rule == fs::AtimeRule::kNever) {
+    fuse_reply_err(request, ENOSYS);
+    return;
+  }
+  RememberNoAtime(info);
+  info->keep_cache = !MovesAtime(request, ino, *info, rule);
+  fuse_reply_open(request, info);
 }
 
 // ENOSYS: close(2) has nothing to report; each write was answered for itself.
@@ -38,12 +46,13 @@ void Flush(fuse_req_t request, fuse_ino_t /*ino*/, fuse_file_info* /*info*/) {
   fuse_reply_err(request, ENOSYS);
 }
 
-void Read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* /*info*/) {
+void Read(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info) {
   fs::Filesystem& filesystem = Begin(request, Request::kRead);
   std::span<char> buffer = RawRequest::Current()->ReplySpace();
   if (buffer.size() < size) buffer = OwnBuffer(size);
   fs::Result<size_t> read = filesystem.Read(ino, static_cast<uint64_t>(offset), buffer.first(size));
   if (read) {
+    MoveAtime(request, ino, *info, OptionsOf(request).file_atime);
     fuse_reply_buf(request, buffer.data(), *read);
   } else {
     fuse_reply_err(request, read.error().value());

@@ -73,14 +73,23 @@ bool AddDots(fs::Filesystem& filesystem, fuse_ino_t ino, off_t offset, Listing* 
 
 }  // namespace
 
-// ENOSYS: the kernel opens directories by itself from now on, and keeps listings until it changes the directory.
-void Opendir(fuse_req_t request, fuse_ino_t /*ino*/, fuse_file_info* /*info*/) {
+// ENOSYS: the kernel opens directories by itself from now on, and keeps listings until it changes the directory. Where
+// atimes are kept, as with files.
+void Opendir(fuse_req_t request, fuse_ino_t ino, fuse_file_info* info) {
   Begin(request, Request::kOpendir);
-  fuse_reply_err(request, ENOSYS);
+  const fs::AtimeRule rule = OptionsOf(request).directory_atime;
+  if (rule == fs::AtimeRule::kNever) {
+    fuse_reply_err(request, ENOSYS);
+    return;
+  }
+  RememberNoAtime(info);
+  info->keep_cache = info->cache_readdir = !MovesAtime(request, ino, *info, rule);
+  fuse_reply_open(request, info);
 }
 
-void Readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* /*info*/) {
+void Readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info) {
   fs::Filesystem& filesystem = Begin(request, Request::kReaddir);
+  MoveAtime(request, ino, *info, OptionsOf(request).directory_atime);
   Listing listing(request, size, /*plus=*/false);
   fs::Outcome outcome;
   if (AddDots(filesystem, ino, offset, &listing)) {
@@ -91,8 +100,9 @@ void Readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse
   listing.Reply(filesystem, outcome);
 }
 
-void Readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* /*info*/) {
+void Readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info) {
   fs::Filesystem& filesystem = Begin(request, Request::kReaddirplus);
+  MoveAtime(request, ino, *info, OptionsOf(request).directory_atime);
   Listing listing(request, size, /*plus=*/true);
   fs::Outcome outcome;
   if (AddDots(filesystem, ino, offset, &listing)) {

@@ -63,6 +63,7 @@ void Symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const ch
 void Readlink(fuse_req_t request, fuse_ino_t ino) {
   fs::Result<std::string> target = Begin(request, Request::kReadlink).ReadSymlink(ino);
   if (target) {
+    MoveAtime(request, ino, {}, OptionsOf(request).file_atime);
     fuse_reply_readlink(request, target->c_str());
   } else {
     fuse_reply_err(request, target.error().value());
@@ -98,6 +99,7 @@ void ReplyCreated(fuse_req_t request, fuse_file_info* info, const fs::Result<fs:
     return;
   }
   info->keep_cache = 1;
+  RememberNoAtime(info);
   fuse_entry_param entry = ToEntry(*made);
   if (fuse_reply_create(request, &entry, info) == 0) return;
   static_cast<Adapter*>(fuse_req_userdata(request))->filesystem().Forget(made->ino, 1);

@@ -1,6 +1,8 @@
 // Internal to the adapter: counting a request on its way in, and the replies.
 #pragma once
 
+#include <fcntl.h>
+
 #include "mount/fuse_adapter.h"
 
 namespace silt::mount {
@@ -22,6 +24,30 @@ Answer Settle(fuse_req_t request, Answer answer) {
   if (!answer || !adapter->options().dirsync) return answer;
   if (auto synced = adapter->filesystem().SyncAll(); !synced) return tl::unexpected(synced.error());
   return answer;
+}
+
+// ---- atimes, where reading is to move them (-o relatime, strictatime) ----
+
+// O_NOATIME of open(2), for the reads of what was opened: READDIR says nothing of flags.
+inline void RememberNoAtime(fuse_file_info* info) {
+  info->fh = static_cast<uint64_t>(info->flags) & O_NOATIME;
+}
+
+inline bool KeepsAtime(fuse_req_t request, const fuse_file_info& info, fs::AtimeRule rule) {
+  return rule != fs::AtimeRule::kNever && (info.fh & O_NOATIME) == 0 &&
+         static_cast<Adapter*>(fuse_req_userdata(request))->atimes_kept();
+}
+
+// Whether reading what is opened here would move it.
+inline bool MovesAtime(fuse_req_t request, fuse_ino_t ino, const fuse_file_info& info, fs::AtimeRule rule) {
+  if (!KeepsAtime(request, info, rule)) return false;
+  return static_cast<Adapter*>(fuse_req_userdata(request))->filesystem().AtimeIsDue(ino, rule);
+}
+
+// Before the reply: with it the kernel drops the atime that it knew.
+inline void MoveAtime(fuse_req_t request, fuse_ino_t ino, const fuse_file_info& info, fs::AtimeRule rule) {
+  if (!KeepsAtime(request, info, rule)) return;
+  static_cast<Adapter*>(fuse_req_userdata(request))->filesystem().Accessed(ino, rule);
 }
 
 inline fs::Caller CallerOf(fuse_req_t request) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fs/filesystem.h"
 #include "lsm/status.h"
 
 namespace silt::mount {
@@ -19,6 +20,8 @@ struct MountOptions {
   bool writeback = false;
   bool acl = true;
   bool dirsync = false;  // also among `kernel`, as "dirsync" or "sync"
+  fs::AtimeRule atime = fs::AtimeRule::kNever;
+  bool directory_atime = true;      // that rule goes for directories, too
   std::optional<bool> allow_other;  // nullopt: yes for root, no for others
   bool default_permissions = true;
   unsigned max_threads = 16;
@@ -31,6 +34,7 @@ struct MountOptions {
   std::vector<std::string> kernel;  // passed on as they are: nosuid, noexec, noatime, ...
 
   bool operator==(const MountOptions&) const = default;
+  fs::AtimeRule DirectoryAtime() const { return directory_atime ? atime : fs::AtimeRule::kNever; }
   uint64_t RingMemoryBytes() const { return io_uring_memory_bytes.value_or(memory_bytes / 8); }
 };
 

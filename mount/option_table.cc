@@ -53,6 +53,19 @@ bool SetMetrics(MountOptions* o, std::string_view value) {
   return MetricsAddress::Parse(value).has_value();
 }
 
+template <fs::AtimeRule rule>
+bool SetAtime(MountOptions* o, std::string_view) {
+  o->atime = rule;
+  return true;
+}
+
+// As with other filesystems, where files keep theirs unless told not to.
+bool SetNoDirectoryAtime(MountOptions* o, std::string_view) {
+  if (o->atime == fs::AtimeRule::kNever) o->atime = fs::AtimeRule::kRelative;
+  o->directory_atime = false;
+  return true;
+}
+
 // A flag that sets a member to a value.
 template <auto member, bool value>
 bool Set(MountOptions* o, std::string_view) {
@@ -89,6 +102,19 @@ constexpr auto kTable = std::to_array<MountOption>({
     {"acl", "", "yes", "POSIX ACLs", "", kOwn, &Set<&O::acl, true>},
     {"noacl", "", "", "no POSIX ACLs: getfacl and setfacl do not work, modes alone count", "", kOwn,
      &Set<&O::acl, false>},
+    {"noatime", "", "yes", "reading moves no atime", "open(2) then costs no request.", kKernel,
+     &SetAtime<fs::AtimeRule::kNever>},
+    {"relatime", "", "", "reading moves the atime of what changed since it was last read, or was read a day ago",
+     "Each open(2) and opendir(3) costs a request, and where the atime is to move, what the kernel had cached of the "
+     "file "
+     "is read anew. What is read again through a descriptor that stays open is not seen.",
+     kOwn, &SetAtime<fs::AtimeRule::kRelative>},
+    {"strictatime", "", "", "every open(2) that leads to a read moves it",
+     "Nothing is then read from the cache of earlier opens.", kOwn, &SetAtime<fs::AtimeRule::kStrict>},
+    {"atime", "", "", "as relatime", "", kOwn, &SetAtime<fs::AtimeRule::kRelative>},
+    {"diratime", "", "yes", "the rule for atimes goes for directories, too", "", kOwn, &Set<&O::directory_atime, true>},
+    {"nodiratime", "", "", "as relatime, if nothing else is said of atimes, but not for directories", "", kOwn,
+     &SetNoDirectoryAtime},
     {"max_threads", "N", "16", "threads that serve requests, 1 to 1024", "", kOwn, &SetThreads},
     {"io_uring", "", "yes", "FUSE over io_uring where the kernel offers it; siltfs status says what is missing",
      "Linux offers it from 6.14 on when the module parameter enable_uring of fuse is set.", kOwn,
@@ -113,10 +139,6 @@ constexpr auto kTable = std::to_array<MountOption>({
     {"sync", "", "", "every change is durable before it is answered", "", kKernel, nullptr},
     {"async", "", "yes", "changes are durable after fsync(2), or after the commit interval", "", kKernel, nullptr},
     {"dirsync", "", "", "changes of directories are durable before they are answered", "", kKernel, nullptr},
-    {"noatime", "", "", "as is always so: reading moves no atime", "", kKernel, nullptr},
-    {"nodiratime", "", "", "the same, of directories", "", kKernel, nullptr},
-    {"norelatime", "", "", "no effect", "", kKernel, nullptr},
-    {"nostrictatime", "", "", "no effect", "", kKernel, nullptr},
     {"auto_unmount", "", "", "fusermount3 unmounts when the daemon dies",
      "A program that goes on working there then sees the empty directory below.", kKernel, nullptr},
 
@@ -135,9 +157,8 @@ constexpr auto kTable = std::to_array<MountOption>({
     {"comment", "TEXT", "", "a remark", "", kIgnored, nullptr},
     {"x-*", "", "", "for systemd.mount(5) and others, as x-systemd.automount", "", kIgnored, nullptr},
     {"X-*", "", "", "for mount(8), as X-mount.mkdir", "", kIgnored, nullptr},
-    {"atime", "", "", "no effect: reading moves no atime", "", kIgnored, nullptr},
-    {"relatime", "", "", "no effect", "", kIgnored, nullptr},
-    {"strictatime", "", "", "no effect", "", kIgnored, nullptr},
+    {"norelatime", "", "", "no effect", "", kIgnored, nullptr},
+    {"nostrictatime", "", "", "no effect", "", kIgnored, nullptr},
     {"lazytime", "", "", "no effect", "", kIgnored, nullptr},
     {"nolazytime", "", "", "no effect", "", kIgnored, nullptr},
     {"user_id", "N", "", "what the kernel tells of a mount, and mount(8) hands back on remount", "", kIgnored, nullptr},

@@ -33,7 +33,6 @@ constexpr auto kFlags = std::to_array<Flag>({
     {"async", MS_SYNCHRONOUS, false},
     {"dirsync", MS_DIRSYNC, true},
     {"noatime", MS_NOATIME, true},
-    {"nodiratime", MS_NODIRATIME, true},
 });
 
 Status TellKernel(const std::string& mountpoint, const MountOptions& options) {

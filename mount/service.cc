@@ -172,6 +172,7 @@ Result<json> Service::Remount(const json& request) {
         fmt::format("{}: was mounted ro, and its store is open for reading only; unmount it and mount it rw",
                     facts_.mountpoint)));
   }
+  adapter_->KeepAtimes(!read_only->get<bool>());
   if (read_only->get<bool>() && !facts_.read_only) {
     if (auto synced = adapter_->filesystem().SyncAll(); !synced) {
       return Fail(lsm::Status::IoError(fmt::format("{}: read-only, but what was written before could not be synced: {}",

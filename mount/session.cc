@@ -98,9 +98,12 @@ class Session {
     Adapter::Options options{.writeback = config_.options.writeback,
                              .acl = config_.options.acl,
                              .dirsync = config_.options.dirsync,
+                             .file_atime = config_.options.atime,
+                             .directory_atime = config_.options.DirectoryAtime(),
                              .on_init = [this](uint64_t offered) { return transport_->OnInit(offered); },
                              .control_directory = control_directory_.get()};
     adapter_ = std::make_unique<Adapter>(filesystem_.get(), std::move(options));
+    adapter_->KeepAtimes(!config_.options.read_only);
     return Status::Ok();
   }
 

@@ -7,6 +7,16 @@
 #include "mount/size.h"
 
 namespace silt::mount {
+namespace {
+
+std::string AtimeText(const MountOptions& options) {
+  const std::string rule = options.atime == fs::AtimeRule::kNever      ? "noatime"
+                           : options.atime == fs::AtimeRule::kRelative ? "relatime"
+                                                                       : "strictatime";
+  return options.directory_atime ? rule : rule + ",nodiratime";
+}
+
+}  // namespace
 
 std::string ConfigText(const std::string& store, const std::string& mountpoint, const MountOptions& options) {
   std::string text;
@@ -21,6 +31,7 @@ std::string ConfigText(const std::string& store, const std::string& mountpoint, 
   flag("writeback", options.writeback);
   flag("acl", options.acl);
   flag("dirsync", options.dirsync);
+  line("atime", AtimeText(options));
   line("max_threads", fmt::format("{}", options.max_threads));
   flag("io_uring", options.io_uring);
   line("io_uring_memory", FormatSize(options.RingMemoryBytes()));

@@ -65,6 +65,19 @@ TEST(MountOptionsTest, SyncOptionsGoToTheKernelAndToDirectories) {
   EXPECT_FALSE(Parsed("sync,async").dirsync);
 }
 
+// libfuse passes on only those that its version knows, and the kernel moves no atime for any.
+TEST(MountOptionsTest, WhatIsSaidOfAtimesStaysHere) {
+  EXPECT_EQ(Parsed("relatime").atime, fs::AtimeRule::kRelative);
+  EXPECT_EQ(Parsed("strictatime,noatime").atime, fs::AtimeRule::kNever);
+  EXPECT_EQ(Parsed("strictatime,nodiratime").atime, fs::AtimeRule::kStrict);
+  EXPECT_EQ(Parsed("strictatime,nodiratime").DirectoryAtime(), fs::AtimeRule::kNever);
+  EXPECT_EQ(Parsed("nodiratime").atime, fs::AtimeRule::kRelative);
+  EXPECT_EQ(Parsed("nodiratime,diratime").DirectoryAtime(), fs::AtimeRule::kRelative);
+  for (std::string_view option : {"relatime", "strictatime", "nodiratime", "norelatime", "nostrictatime", "diratime"}) {
+    EXPECT_TRUE(Parsed(option).kernel.empty()) << option;
+  }
+}
+
 TEST(MountOptionsTest, OwnOptionsAreTaken) {
   MountOptions options = Parsed("ro,memory=512M,commit=30,writeback,max_threads=4,log_level=debug");
   EXPECT_TRUE(options.read_only);
