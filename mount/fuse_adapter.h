@@ -36,11 +36,15 @@ class Adapter {
     std::function<uint64_t(uint64_t offered)> on_init;
     ControlDirectory* control_directory = nullptr;  // .siltfs, if there is to be one; outlives the session
   };
-  Adapter(fs::Filesystem* filesystem, Options options) : filesystem_(filesystem), options_(std::move(options)) {}
+  Adapter(fs::Filesystem* filesystem, Options options)
+      : filesystem_(filesystem), options_(std::move(options)), dirsync_(options_.dirsync) {}
 
   fs::Filesystem& filesystem() { return *filesystem_; }
   const Options& options() const { return options_; }
   RequestCounters& counters() { return counters_; }
+  // As the mount options say, until a remount.
+  void SetDirsync(bool dirsync) { dirsync_ = dirsync; }
+  bool dirsync() const { return dirsync_; }
   // While the mount is read-only, reading moves nothing.
   void KeepAtimes(bool keep) { atimes_kept_ = keep; }
   bool atimes_kept() const { return atimes_kept_; }
@@ -48,6 +52,7 @@ class Adapter {
  private:
   fs::Filesystem* filesystem_;
   Options options_;
+  std::atomic<bool> dirsync_;
   std::atomic<bool> atimes_kept_{false};
   RequestCounters counters_;
 };

@@ -21,7 +21,7 @@ inline const Adapter::Options& OptionsOf(fuse_req_t request) {
 template <class Answer>
 Answer Settle(fuse_req_t request, Answer answer) {
   auto* adapter = static_cast<Adapter*>(fuse_req_userdata(request));
-  if (!answer || !adapter->options().dirsync) return answer;
+  if (!answer || !adapter->dirsync()) return answer;
   if (auto synced = adapter->filesystem().SyncAll(); !synced) return tl::unexpected(synced.error());
   return answer;
 }

@@ -48,8 +48,8 @@ Status TellKernel(const std::string& mountpoint, const MountOptions& options) {
   }
 }
 
-Status TellDaemon(ControlClient* daemon, bool read_only) {
-  auto answer = daemon->Call({{"verb", "remount"}, {"read_only", read_only}});
+Status TellDaemon(ControlClient* daemon, const MountOptions& options) {
+  auto answer = daemon->Call({{"verb", "remount"}, {"read_only", options.read_only}, {"dirsync", options.dirsync}});
   return answer ? Status::Ok() : answer.error();
 }
 
@@ -73,9 +73,9 @@ Status Remount(const std::string& mountpoint, const MountOptions& options) {
   // Writes are let in when the daemon can take them, and its sync comes when there are no more.
   if (options.read_only) {
     SILT_RETURN_IF_ERROR(TellKernel(path, options));
-    return TellDaemon(&*daemon, true);
+    return TellDaemon(&*daemon, options);
   }
-  SILT_RETURN_IF_ERROR(TellDaemon(&*daemon, false));
+  SILT_RETURN_IF_ERROR(TellDaemon(&*daemon, options));
   return TellKernel(path, options);
 }
 

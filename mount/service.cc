@@ -173,6 +173,7 @@ Result<json> Service::Remount(const json& request) {
                     facts_.mountpoint)));
   }
   adapter_->KeepAtimes(!read_only->get<bool>());
+  adapter_->SetDirsync(request.value("dirsync", adapter_->dirsync()));
   if (read_only->get<bool>() && !facts_.read_only) {
     if (auto synced = adapter_->filesystem().SyncAll(); !synced) {
       return Fail(lsm::Status::IoError(fmt::format("{}: read-only, but what was written before could not be synced: {}",

@@ -131,6 +131,14 @@ def remounting(env):
     check_writable(env, True)
     env.run("umount", env.mnt)
 
+    env.run("mount", "-t", "siltfs", "-o", "commit=3600", env.store, env.mnt)
+    for option, durable in (("sync", True), ("async", False), ("dirsync", True)):
+        env.run("mount", "-o", f"remount,{option}", env.mnt)
+        syncs = env.wal_syncs()
+        os.mkdir(env.path(option))
+        check_equal(env.wal_syncs() > syncs, durable, f"mkdir after remount,{option} is durable")
+    env.run("umount", env.mnt)
+
     env.run("mount", "-t", "siltfs", "-o", "ro", env.store, env.mnt)
     check_writable(env, False)
     refused(env, "mount", "-o", "remount,rw", env.mnt, rc=32, saying="unmount it and mount it rw")
