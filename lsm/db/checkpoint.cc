@@ -15,13 +15,14 @@ Status DbImpl::Checkpoint(const std::string& path) {
   }
   SILT_RETURN_IF_ERROR(Flush());
   SequenceNumber sequence = 0;
-  VersionRef version;
+  ReadViewRef view;
   {
     // Together: what the version holds ends at the MANIFEST's sequence, or before.
     std::lock_guard lock(mutex_);
-    version = versions_.current();
+    view = view_.Load();
     sequence = versions_.last_sequence();
   }
+  const VersionRef& version = view->version;
   SILT_RETURN_IF_ERROR(storage_->CreateDir(path));
   VersionEdit edit;
   edit.last_sequence = sequence;

@@ -48,6 +48,7 @@ DbImpl::DbImpl(Options options, std::string path)
 
 DbImpl::~DbImpl() {
   static_cast<void>(Close());
+  ReadViewRef last = view_.Exchange(nullptr);  // while there is still all that the end of a view touches
 }
 
 Status DbImpl::Close() {
@@ -102,7 +103,11 @@ void DbImpl::SetFatal(const Status& why) {
 }
 
 ReadViewRef DbImpl::InstallView() {
-  auto view = std::make_shared<ReadView>();
+  // Whoever lets go of a view last may have been the last to hold some table.
+  std::shared_ptr<ReadView> view(new ReadView, [this](const ReadView* gone) {
+    delete gone;
+    if (versions_.HasObsoleteTables()) ScheduleCleanup();
+  });
   view->memtable = active_.table;
   for (auto memtable = immutables_.rbegin(); memtable != immutables_.rend(); ++memtable) {
     view->immutables.push_back(memtable->table);

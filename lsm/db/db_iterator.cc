@@ -272,7 +272,7 @@ void DbIterator::FindBackward() {
   Stop(merged_->status());
 }
 
-// Keeps count of the scan, and has tables deleted that only it still used.
+// Keeps count of the scan.
 class DbImpl::IteratorPin final : public ScanOwner {
  public:
   IteratorPin(DbImpl* db, ReadViewRef view) : db_(db), view_(std::move(view)) {
@@ -280,9 +280,6 @@ class DbImpl::IteratorPin final : public ScanOwner {
   }
   ~IteratorPin() override {
     db_->pins_.Remove(token_);
-    bool current = db_->view_.Load()->version == view_->version;
-    view_.reset();
-    if (!current) db_->ScheduleCleanup();
   }
   void OnError(const Status& error) override { db_->CountDamage(error); }
   void OnDeletedInMemory() override { db_->SuggestFlush(*view_->memtable); }

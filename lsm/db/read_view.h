@@ -35,8 +35,8 @@ class ReadViewHolder {
     std::lock_guard lock(slot.mutex);
     return slot.view;
   }
-  // One call at a time. Returns the old view, to be let go outside of all locks: with it may go memtables and whole
-  // versions.
+  // One call at a time. Returns the old view, to be let go outside of all locks, as every other reference to a view:
+  // with it may go memtables and whole versions, and the database is told.
   [[nodiscard]] ReadViewRef Exchange(ReadViewRef view) {
     for (Slot& slot : slots_) {
       ReadViewRef mine(view.get(), [owner = view](const ReadView*) {});

@@ -23,6 +23,11 @@ std::vector<FileNumber> TableTracker::TakeObsolete() {
   return std::exchange(obsolete_, {});
 }
 
+bool TableTracker::HasObsolete() const {
+  std::lock_guard lock(mutex_);
+  return !obsolete_.empty();
+}
+
 std::set<FileNumber> TableTracker::Live() const {
   std::lock_guard lock(mutex_);
   return live_;

@@ -21,6 +21,7 @@ class TableTracker : public std::enable_shared_from_this<TableTracker> {
   void Enter(FileNumber number);
 
   std::vector<FileNumber> TakeObsolete();
+  bool HasObsolete() const;
   std::set<FileNumber> Live() const;
   bool IsLive(FileNumber number) const;
 

@@ -378,6 +378,10 @@ std::vector<FileNumber> VersionSet::TakeObsoleteTables() {
   return rep_->tracker->TakeObsolete();
 }
 
+bool VersionSet::HasObsoleteTables() const {
+  return rep_->tracker->HasObsolete();
+}
+
 std::set<FileNumber> VersionSet::LiveTables() const {
   return rep_->tracker->Live();
 }

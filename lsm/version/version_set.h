@@ -47,6 +47,7 @@ class VersionSet {
   // Table numbers that were live once and that no version still held by anybody contains. Each is returned once; the
   // caller deletes the files.
   std::vector<FileNumber> TakeObsoleteTables();
+  bool HasObsoleteTables() const;
   // Tables of every version that somebody still holds: what a clean-up of the directory must not delete.
   std::set<FileNumber> LiveTables() const;
   // Numbers handed out for files being written must not be swept either: the caller keeps those (NewFileNumber).

@@ -1,5 +1,6 @@
 // Open, write, read, flush, reopen.
 #include <cstdio>
+#include <utility>
 
 #include "tests/lsm/db/db_fixture.h"
 
@@ -59,6 +60,25 @@ TEST_F(DbTest, AnOverwriteNeverShowsTheOldValueThroughFlushesAndCompactions) {
   DbStats stats = db_->GetStats();
   EXPECT_GT(stats.flushes, 2u);
   EXPECT_EQ(stats.families[0].levels[kNumLevels - 1].entries, 500u);
+}
+
+// A read may be the last to hold what was compacted away under it; nothing else may come afterwards to clean up.
+TEST_F(DbTest, TablesThatOnlyAReadStillHeldAreDeletedWhenItEnds) {
+  Open();
+  for (int i = 0; i < 500; ++i) Put(Key(i), "some value of a few bytes");
+  ASSERT_TRUE(db_->Flush().ok());
+  bool compacted = false;
+  Db::VerifyCallbacks callbacks;
+  callbacks.progress = [&](uint64_t, uint64_t) {
+    if (std::exchange(compacted, true)) return;
+    for (int i = 0; i < 500; ++i) Delete(Key(i));
+    ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+    EXPECT_GT(Tables(), 0u) << "the read has nothing left to read";
+  };
+  ASSERT_TRUE(db_->Verify(callbacks).ok());
+  ASSERT_TRUE(compacted);
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_EQ(Tables(), 0u);
 }
 
 TEST_F(DbTest, AcceptsABatchLargerThanTheMemtable) {

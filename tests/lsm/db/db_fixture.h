@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lsm/db.h"
+#include "lsm/filenames.h"
 #include "lsm/storage/sim_storage.h"
 
 namespace silt::lsm {
@@ -81,6 +82,16 @@ class DbTest : public ::testing::Test {
     WriteBatch batch;
     batch.DeleteRange(family, begin, end);
     ASSERT_TRUE(db_->Write({}, batch).ok());
+  }
+  // Table files in the store's directory.
+  size_t Tables() const {
+    size_t tables = 0;
+    const auto names = disk_->ListDir(kStore);
+    for (const std::string& name : *names) {
+      auto parsed = ParseFileName(name);
+      tables += parsed && parsed->kind == FileKind::kTable ? 1 : 0;
+    }
+    return tables;
   }
   // The value, "-" if there is none, else the error.
   std::string Get(std::string_view key, FamilyId family = 0, const Snapshot* snapshot = nullptr) {
