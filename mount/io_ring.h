@@ -23,6 +23,7 @@ class IoRing {
   // Submits; waits until there is a completion when `wait` and none is there yet. 0 or -errno (EINTR is not passed on).
   int Submit(bool wait);
   bool TakeCompletion(io_uring_cqe* out);
+  bool HasCompletion() const;
 
  private:
   // A mapping, unmapped in the end.
@@ -42,7 +43,6 @@ class IoRing {
   static constexpr size_t kCommandSize = 128;
 
   IoRing() = default;
-  bool HasCompletion() const;
 
   UniqueFd fd_;
   Mapping submissions_, commands_, completions_;

@@ -59,7 +59,8 @@ void RingQueue::Run() {
     io_uring_cqe completion;
     while (ring_->TakeCompletion(&completion)) {
       OnCompletion(completion);
-      // A reply does not wait for the requests behind it.
+      // A reply does not wait for the requests behind it. The last one goes with the next wait.
+      if (!ring_->HasCompletion()) break;
       if (int error = ring_->Submit(/*wait=*/false); error != 0) return shared_->failed(error);
     }
   }
