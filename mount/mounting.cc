@@ -17,8 +17,8 @@ namespace {
 
 using lsm::Status;
 
-// How long a store may take to close that is not mounted any more. (A mount that was detached while in use has an end
-// that nobody knows.)
+// How long a mount that was taken away may take to end. (One that was detached while in use has an end that nobody
+// knows.)
 constexpr int kClosingSeconds = 10;
 
 // True when `inner` is `outer` or below it.
@@ -74,6 +74,21 @@ Status InStore(const std::string& store, Status status) {
   return Status(status.code(), store + ": " + status.message());
 }
 
+bool IsClosing(ControlClient* daemon) {
+  auto answer = daemon->Call({{"verb", "closing"}});
+  return answer && answer->value("closing", false);
+}
+
+// True when the daemon has closed the store. False when it still has a mount to serve after so long; one that is
+// closing is waited for as long as that takes, as umount(2) of a disk would have waited.
+bool AwaitEnd(const std::string& store, ControlClient* daemon) {
+  for (bool told = false; !daemon->WaitForClose(kClosingSeconds); told = true) {
+    if (!IsClosing(daemon)) return false;
+    if (!told) fmt::print(stderr, "siltfs: {}: pid {} is still closing it; waiting\n", store, daemon->daemon_pid());
+  }
+  return true;
+}
+
 // Where this process sees the filesystem still mounted: by another bind mount.
 std::optional<std::string> OtherMountpoint(std::string_view device) {
   for (const MountEntry& entry : ReadMountinfo()) {
@@ -119,7 +134,7 @@ std::optional<StoreUser> UserOfStore(const std::string& store) {
   if (!daemon) return std::nullopt;
   auto status = daemon->Call({{"verb", "status"}});
   std::vector<std::string> visible = MountpointsOf(ReadMountinfo(), ResolvePath(store));
-  if (visible.empty() && daemon->WaitForClose(kClosingSeconds)) return std::nullopt;
+  if (visible.empty() && AwaitEnd(store, &*daemon)) return std::nullopt;
   std::string where = !visible.empty() ? visible.front() : status ? status->value("mountpoint", "?") : "?";
   return StoreUser{.pid = daemon->daemon_pid(), .mountpoint = std::move(where)};
 }

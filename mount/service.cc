@@ -157,6 +157,7 @@ Result<json> Service::Dispatch(const std::string& verb, const json& request, con
   if (verb == "accesslog") return ServeAccessLog(request, observer_, emit, unwanted);
   if (verb == "keys") return ListKeys(db, request, emit);
   if (verb == "remount") return Remount(request);
+  if (verb == "closing") return json{{"closing", closing_.load()}};
   return Fail(lsm::Status::InvalidArgument(
       fmt::format("unknown verb '{}'; the daemon is siltfs {}, perhaps older than this program", verb, SILT_VERSION)));
 }

@@ -1,6 +1,7 @@
 // The verbs that a live mount serves, and that run on an unmounted store alike: the work behind the control socket.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -38,6 +39,9 @@ class Service {
   // `unwanted`: nobody waits for the answer any more.
   nlohmann::json Answer(const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted);
 
+  // From now on "closing" is answered with yes: the mount has ended, and what remains is the store's own work.
+  void SetClosing() { closing_ = true; }
+
   // What the verbs of these names answer.
   nlohmann::json Status() const;
   nlohmann::json Stats() const;
@@ -55,6 +59,7 @@ class Service {
   RequestObserver* observer_;
   const TransportStatus* transport_;
   uint64_t started_micros_;
+  std::atomic<bool> closing_{false};
 };
 
 }  // namespace silt::mount

@@ -245,6 +245,7 @@ class Session {
   // wait for it (siltfs umount) see their connections end.
   bool CloseStore() {
     TellServiceManager("STOPPING=1\nSTATUS=closing the store");
+    if (service_) service_->SetClosing();
     if (session_ && mounted_) fuse_session_unmount(session_.get());
     transport_.reset();
     session_.reset();

@@ -199,6 +199,31 @@ def mounted_twice(env):
     check_equal(os.listdir(second), [], "the second mountpoint after SIGTERM")
 
 
+def mounting_what_is_still_closing(env):
+    """After umount(8) a mount waits for the store to be closed, however long the disk takes."""
+    image, disk = env.scratch("image"), env.scratch("disk")
+    os.mkdir(disk)
+    env.run("truncate", "-s", "256M", image)
+    env.run("mkfs.ext4", "-q", image)
+    env.run("mount", "-o", "loop", image, disk)
+    store = os.path.join(disk, "store")
+    env.mkfs(store=store)
+    env.run("mount", "-t", "siltfs", store, env.mnt)
+    with open(env.path("file"), "w", encoding="ascii") as file:
+        file.write("to be flushed when the store is closed")
+    env.run("fsfreeze", "-f", disk)
+    thaw = subprocess.Popen(["sh", "-c", 'sleep 12; fsfreeze -u "$0"', disk])  # longer than a daemon gets that is not closing
+    try:
+        env.run("umount", env.mnt)
+        said = env.run("mount", "-t", "siltfs", store, env.mnt).stderr
+    finally:
+        check_equal(thaw.wait(), 0, "fsfreeze -u")
+    check("still closing" in said, f"mount says {said!r}")
+    check_equal(open(env.path("file"), encoding="ascii").read(), "to be flushed when the store is closed", "the file")
+    env.silt("umount", env.mnt)
+    env.run("umount", disk)
+
+
 def fsck_codes(env):
     for flags in ([], ["-a"], ["-p"], ["-y"], ["-n"], ["-f", "-y"], ["-C0", "-a"], ["-V", "-r"]):
         env.run("fsck", "-T", "-t", "siltfs", *flags, env.store)
@@ -260,6 +285,6 @@ def run(env):
         raise Failure("needs root: a private mount namespace, and mounting by mount(8)")
     private_namespace(env)
     env.wal_syncs = lambda: json.loads(env.silt("stats", "--json", env.store).stdout)["engine"]["wal_syncs"]
-    for part in (types_and_tools, fstab_lines, remounting, unmounting_in_use, mounted_twice, fsck_codes, ordinary_user):
+    for part in (types_and_tools, fstab_lines, remounting, unmounting_in_use, mounted_twice, mounting_what_is_still_closing, fsck_codes, ordinary_user):
         part(env)
         say(part.__name__.replace("_", " "))
