@@ -16,8 +16,9 @@ if [[ " $* " != *" --siltfs"* ]]; then
   "$top/packaging/libfuse.sh" || [ $? -eq 3 ]
   (cd "$top" && cmake --preset release && cmake --build --preset release --target siltfs meta_bench) >/dev/null
 fi
-# Mounts of its own: a mount namespace that somebody makes meanwhile does not keep a copy of one, for whose end an unmount
-# would wait.
+# Mounts of its own: a mount namespace that somebody makes meanwhile does not keep a copy of one, whose store would so stay
+# open. Nor are those of others kept here.
 own=()
-[ "$(id -u)" -ne 0 ] || own=(unshare --mount)
+[ "$(id -u)" -ne 0 ] ||
+  own=(unshare --mount sh -c 'findmnt -rno TARGET -t fuse.siltfs | tac | xargs -r umount -l; exec "$@"' sh)
 exec "${own[@]}" python3 "$top/perf/mount_bench.py" "$@"

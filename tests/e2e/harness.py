@@ -167,8 +167,11 @@ class Env:
 
     def umount(self, mnt=None):
         if not self.native:
-            self.silt("umount", mnt or self.mnt, timeout=300)
+            said = self.silt("umount", mnt or self.mnt, timeout=300).stderr
             check(mnt or self.mnt not in mounts_under(self.work), "siltfs umount returned while still mounted")
+            if "mount namespace of pid" in said:  # of something else on this machine: not for us to stumble over
+                say(said.strip())
+                check(wait_for_exit(self.pid(), 600), "somebody's mount namespace keeps the mount")
 
     def remount(self, *options):
         self.umount()
