@@ -352,8 +352,8 @@ def call_writes_out_of_a_mapping_of_the_file(d):
         view = mmap.mmap(fd, 64 * PAGE)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         r.do("elsewhere", os.pwritev, fd, [memoryview(view)[:4 * PAGE]], 32 * PAGE)
+        r.do("onto itself", os.pwritev, fd, [memoryview(view)[:4 * PAGE]], 0)
         if not direct:
-            r.do("onto itself", os.pwritev, fd, [memoryview(view)[:4 * PAGE]], 0)
             r.do("half over itself", os.pwritev, fd, [memoryview(view)[:2 * PAGE]], PAGE)
         r.do("read into it", os.preadv, fd, [memoryview(view)[8 * PAGE:10 * PAGE]], 16 * PAGE)
         view.flush()
