@@ -133,6 +133,8 @@ def choose_kinds(arguments, programs):
     if unknown:
         sys.exit(f"mount_bench: unknown kinds {', '.join(sorted(unknown))}; there are {', '.join(reasons)}")
     notes = [f"Left out: {kind.label}: {reasons[kind.key]}." for kind in everything if kind.key in wanted and reasons[kind.key]]
+    notes += [f"{kind.label} keeps a file open for each inode: it has at most {kind.most_files:,} files here."
+              for kind in everything if kind.key in wanted and kind.most_files and not reasons[kind.key]]
     for note in notes:
         mount_peers.say(note)
     return [kind for kind in everything if kind.key in wanted and not reasons[kind.key]], notes
@@ -164,7 +166,7 @@ def prepare(arguments, sizes):
     peers = mount_peers.Peers(os.path.abspath(arguments.peers))
     beside = os.path.join(os.path.dirname(arguments.siltfs), "meta_bench")
     return {"siltfs": arguments.siltfs, "meta_bench": arguments.meta_bench or beside, **peers.libfuse_programs(),
-            "tree": peers.tree(sizes.tree_files), "git": peers.git_repository(sizes.copy_files), "project": peers.project(sizes.objects)}
+            "tree": peers.tree(sizes.tree_files), "part": peers.tree(sizes.part_files), "git": peers.git_repository(sizes.copy_files), "project": peers.project(sizes.objects)}
 
 
 def main():

@@ -5,6 +5,7 @@ Every kind has a key (the word for --kinds), a label (the column's head), and sa
 
 import glob
 import os
+import resource
 import select
 import shutil
 import subprocess
@@ -79,6 +80,7 @@ class Kind:
 
     key, label = "host", "host"
     keeps_data = True  # what is written can be read
+    most_files = None  # that the kernel may know of at a time; None: as many as there are
 
     def __init__(self, programs, size_bytes):
         self.programs, self.size_bytes = programs, size_bytes
@@ -236,6 +238,12 @@ class LibfuseProgram(Kind):
 
 
 class Passthrough(LibfuseProgram):
+    """Keeps a file open for each inode that the kernel knows, and so can have as many as it may open."""
+
+    @property
+    def most_files(self):
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000
+
     def command(self):
         return [self.program, "--nopassthrough", "-o", self.options(), self.back, self.directory]
 
