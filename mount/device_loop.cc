@@ -81,15 +81,16 @@ bool DeviceLoop::Receive(Buffer* buffer, size_t* size) {
 
 void DeviceLoop::Serve(Buffer* buffer, size_t size, uint64_t term) {
   RawRequest request(std::span(buffer->bytes.get(), size));
-  uint32_t opcode = request.opcode();
-  if (durations_.IsLong(opcode)) {
+  const uint32_t opcode = request.opcode();
+  const RequestDurations::Kind kind = RequestDurations::KindOf(request);
+  if (durations_.IsLong(kind)) {
     Promote(term);
   } else {
     serving_.store(true, std::memory_order_release);
     requests_.fetch_add(1);  // in one order with the watch's own two steps: it counts it, or is woken
     if (watch_sleeps_.load()) WakeWatch();
   }
-  durations_.Record(opcode, observer_->Serve(&request, session_));
+  durations_.Record(kind, observer_->Serve(&request, session_));
   if (term_.load(std::memory_order_acquire) == term) serving_.store(false, std::memory_order_release);
   if (opcode == FUSE_INIT) initialized_();
 }

@@ -76,6 +76,12 @@ uint64_t RawRequest::unique() const {
   return StructAt<fuse_in_header>(bytes_, 0).unique;
 }
 
+uint32_t RawRequest::DataBytes() const {
+  if (opcode() == FUSE_READ) return StructAt<fuse_read_in>(bytes_, sizeof(fuse_in_header)).size;
+  if (opcode() == FUSE_WRITE) return StructAt<fuse_write_in>(bytes_, sizeof(fuse_in_header)).size;
+  return 0;
+}
+
 bool RawRequest::WriteKillsSuidSgid() const {
   auto write = StructAt<fuse_write_in>(bytes_, sizeof(fuse_in_header));
   return opcode() == FUSE_WRITE && (write.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;

@@ -42,6 +42,9 @@ class RawRequest {
   // The inode of a reply that tells of one (LOOKUP, CREATE, MKDIR, ...); 0 where there is none.
   uint64_t ReplyInode() const;
 
+  // How much data a READ or WRITE is about; 0 for all others.
+  uint32_t DataBytes() const;
+
   // Of a write: the caller may not leave suid and sgid standing (KILLPRIV_V2).
   bool WriteKillsSuidSgid() const;
 

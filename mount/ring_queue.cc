@@ -118,7 +118,7 @@ void RingQueue::OnRequest(RingEntry* entry) {
   std::span<char> request = entry->TakeRequest();
   if (request.empty()) {
     entry->ReplyError(EIO);
-  } else if (shared_->durations->IsLong(RawRequest(request).opcode())) {
+  } else if (shared_->durations->IsLong(RequestDurations::KindOf(RawRequest(request)))) {
     shared_->workers->Add([this, entry, request] {
       Serve(entry, request);
       HandBack(entry);
@@ -133,8 +133,8 @@ void RingQueue::OnRequest(RingEntry* entry) {
 void RingQueue::Serve(RingEntry* entry, std::span<char> bytes) {
   entry->ReplyError(EIO);  // replaced by the reply
   RawRequest request(bytes, entry);
-  uint32_t opcode = request.opcode();
-  shared_->durations->Record(opcode, shared_->observer->Serve(&request, shared_->session));
+  const RequestDurations::Kind kind = RequestDurations::KindOf(request);
+  shared_->durations->Record(kind, shared_->observer->Serve(&request, shared_->session));
 }
 
 void RingQueue::HandBack(RingEntry* entry) {

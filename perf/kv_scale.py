@@ -56,7 +56,7 @@ def main():
     for workload in ["fillrandom", *AFTER_FILLING]:
         rates = {key: found[workload]["ops_per_second"] for key, found in results.items()}
         rows.append([workload] + [report.number(rates[size, engine]) for size in sizes for engine in ENGINES])
-        plots.curves(os.path.join(arguments.out, f"scale-{workload}.svg"), f"{workload}, operations a second, by keys in the store",
+        plots.curves(os.path.join(arguments.out, f"{workload}.svg"), f"{workload}, operations a second, by keys in the store",
                      ENGINES, [[(size, rates[size, engine]) for size in sizes] for engine in ENGINES], report.number,
                      logarithmic=True)
     print(report.table(header, rows))

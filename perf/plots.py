@@ -60,14 +60,14 @@ def bars(path, title, labels, rows, number):
 
 def curves(path, title, labels, series, number, logarithmic=False):
     """series: a list of (x, y) for each label. logarithmic: the x axis, with a mark at each x."""
-    width, height, left, top, bottom = 900, 360, 70, 70, 40
+    width, height, left, right, top, bottom = 900, 360, 70, 40, 70, 40
     drawing = Drawing(width, height)
     drawing.text(20, 22, title, weight="bold")
     legend(drawing, labels, width, 44)
     x_least = min(x for points in series for x, _ in points) if logarithmic else 0
     x_most = max(x for points in series for x, _ in points)
     y_most = max(y for points in series for _, y in points)
-    across, up = width - left - 20, height - top - bottom
+    across, up = width - left - right, height - top - bottom
     drawing.line([(left, top), (left, top + up), (left + across, top + up)], "black", 1)
 
     def place(x):

@@ -30,6 +30,29 @@ TEST(RequestDurations, WhatWaitsForTheDiskByNatureStartsOutLong) {
   EXPECT_FALSE(durations.IsLong(FUSE_WRITE));
 }
 
+TEST(RequestDurations, MuchDataIsAKindOfItsOwn) {
+  using Durations = RequestDurations;
+  RequestDurations durations;
+  for (int i = 0; i < 10; ++i) durations.Record(Durations::KindOf(FUSE_WRITE, 1 << 20), std::chrono::milliseconds(2));
+  EXPECT_TRUE(durations.IsLong(Durations::KindOf(FUSE_WRITE, Durations::kMuchData)));
+  EXPECT_FALSE(durations.IsLong(Durations::KindOf(FUSE_WRITE, Durations::kMuchData - 1)));
+  EXPECT_FALSE(durations.IsLong(Durations::KindOf(FUSE_READ, 1 << 20)));
+}
+
+// As the kernel lays a request out; the bytes of others at that place mean something else.
+TEST(RawRequest, TellsHowMuchDataReadsAndWritesAreAbout) {
+  struct {
+    fuse_in_header header = {};
+    fuse_write_in write = {};
+  } bytes;
+  bytes.header.len = sizeof bytes;
+  bytes.write.size = 12345;
+  for (auto [opcode, wanted] : {std::pair(FUSE_WRITE, 12345u), {FUSE_READ, 12345u}, {FUSE_SETATTR, 0u}}) {
+    bytes.header.opcode = opcode;
+    EXPECT_EQ(RawRequest({reinterpret_cast<char*>(&bytes), sizeof bytes}).DataBytes(), wanted) << opcode;
+  }
+}
+
 TEST(RequestDurations, OneVeryLongRequestCountsAtOnceAndManyQuickOnesMakeUpForIt) {
   RequestDurations durations;
   durations.Record(FUSE_READ, milliseconds(1));
