@@ -97,14 +97,20 @@ std::optional<std::string> OtherMountpoint(std::string_view device) {
   return std::nullopt;
 }
 
+// Where a store is not closed because somebody else keeps it mounted, everything is on disk all the same.
+Status Sync(ControlClient* daemon) {
+  auto answer = daemon->Call({{"verb", "sync"}});
+  return answer ? Status::Ok() : answer.error();
+}
+
 // Until the store is closed, or as long as that is the daemon's doing: what somebody else keeps mounted is theirs to
 // unmount, as with any filesystem. Nobody waits for long without being told what for.
-void AwaitClose(const MountEntry& mount, ControlClient* daemon) {
+Status AwaitClose(const MountEntry& mount, ControlClient* daemon) {
   constexpr int kPatienceSeconds = 5;  // short-lived namespaces end by themselves
   if (auto elsewhere = OtherMountpoint(mount.device)) {
     fmt::print(stderr, "siltfs umount: {}: unmounted; its store {} stays mounted at {}\n", mount.mountpoint,
                mount.source, *elsewhere);
-    return;
+    return Sync(daemon);
   }
   for (bool told = false; !daemon->WaitForClose(kPatienceSeconds); told = true) {
     if (auto user = FindInOtherNamespaces(mount.device)) {
@@ -112,7 +118,7 @@ void AwaitClose(const MountEntry& mount, ControlClient* daemon) {
                  "siltfs umount: {}: unmounted, but the mount namespace of pid {} ({}) has it mounted at {}: the store "
                  "{} is closed when that namespace ends\n",
                  mount.mountpoint, user->pid, user->command, user->mountpoint, mount.source);
-      return;
+      return Sync(daemon);
     }
     if (told) continue;
     fmt::print(stderr,
@@ -120,6 +126,7 @@ void AwaitClose(const MountEntry& mount, ControlClient* daemon) {
                "namespace that cannot be seen from here has it mounted; waiting\n",
                mount.mountpoint);
   }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -189,8 +196,7 @@ Status UnmountAndWait(const std::string& path, UnmountRequest request) {
         "{0}: in use; 'fuser -vm {0}' or 'lsof {0}' says by whom, --lazy detaches it all the same", mountpoint));
   }
   if (!status.ok()) return Status(status.code(), fmt::format("{}: {}", mountpoint, status.message()));
-  if (daemon && !request.lazy) AwaitClose(*mount, &*daemon);
-  return Status::Ok();
+  return daemon && !request.lazy ? AwaitClose(*mount, &*daemon) : Status::Ok();
 }
 
 }  // namespace silt::mount

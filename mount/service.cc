@@ -157,6 +157,7 @@ Result<json> Service::Dispatch(const std::string& verb, const json& request, con
   if (verb == "accesslog") return ServeAccessLog(request, observer_, emit, unwanted);
   if (verb == "keys") return ListKeys(db, request, emit);
   if (verb == "remount") return Remount(request);
+  if (verb == "sync") return SyncStore();
   if (verb == "closing") return json{{"closing", closing_.load()}};
   return Fail(lsm::Status::InvalidArgument(
       fmt::format("unknown verb '{}'; the daemon is siltfs {}, perhaps older than this program", verb, SILT_VERSION)));
@@ -180,6 +181,14 @@ Result<json> Service::Remount(const json& request) {
       return Fail(lsm::Status::IoError(fmt::format("{}: read-only, but what was written before could not be synced: {}",
                                                    store_, std::strerror(synced.error().value()))));
     }
+  }
+  return json::object();
+}
+
+Result<json> Service::SyncStore() {
+  if (facts_.read_only) return json::object();  // nothing was written
+  if (auto synced = adapter_->filesystem().SyncAll(); !synced) {
+    return Fail(lsm::Status::IoError(fmt::format("{}: sync: {}", store_, std::strerror(synced.error().value()))));
   }
   return json::object();
 }

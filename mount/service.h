@@ -52,6 +52,7 @@ class Service {
   lsm::Result<nlohmann::json> Dispatch(const std::string& verb, const nlohmann::json& request, const EventSink& emit,
                                        const StopCheck& unwanted);
   lsm::Result<nlohmann::json> Remount(const nlohmann::json& request);
+  lsm::Result<nlohmann::json> SyncStore();
 
   std::string store_;
   MountFacts facts_;

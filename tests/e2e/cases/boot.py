@@ -169,7 +169,7 @@ def mounted_twice(env):
     """A second mount of a store is the same filesystem, as with a disk that is mounted twice."""
     second = env.scratch("second")
     os.mkdir(second)
-    env.run("mount", "-t", "siltfs", env.store, env.mnt)
+    env.run("mount", "-t", "siltfs", "-o", "commit=3600", env.store, env.mnt)
     env.run("mount", "-t", "siltfs", "-o", "ro,noexec", env.store, second)
     with open(env.path("file"), "w", encoding="ascii") as file:
         file.write("by the first")
@@ -181,7 +181,11 @@ def mounted_twice(env):
     refused(env, "mount", "-t", "siltfs", env.store, second, rc=32, saying="is mounted there")
     refused(env, env.siltfs, "mount", env.store, second, rc=1, saying="is mounted there")
 
+    with open(env.path("file"), "a", encoding="ascii") as file:
+        file.write(" mount")
+    syncs = env.wal_syncs()
     check(f"stays mounted at {second}" in env.silt("umount", env.mnt).stderr, "umount of the first says nothing of the second")
+    check(env.wal_syncs() > syncs, "what was written before umount of one of two mounts is not on disk")
     check_equal(env.status(second)["mountpoint"], second, "mountpoint of siltfs status")
     env.run("mount", "-t", "siltfs", env.store, env.mnt)
     check_writable(env, True)
