@@ -44,7 +44,9 @@ struct Options {
 
   bool create_if_missing = false;
   bool error_if_exists = false;
-  bool read_only = false;  // no file is written, none deleted, no lock taken; the WALs are replayed into memory
+  // No file is written, none deleted, no lock taken; the WALs are replayed into memory. Another process may have the
+  // store open and go on writing: all tables are kept open, unless they are more than max_open_tables.
+  bool read_only = false;
 
   size_t memtable_bytes = 32 << 20;
   int max_immutable_memtables = 2;        // writers stop when one more is needed

@@ -1,6 +1,6 @@
 // The engine put together. Each concern has a file of its own; this class holds what they share.
 //
-//   open.cc        recovery              write.cc       Write, memtable switch, Sync     background.cc  the two threads
+//   open*.cc       recovery              write.cc       Write, memtable switch, Sync     background.cc  the two threads
 //   flush.cc       memtable -> L0        compact.cc     running what the picker chose    get.cc         point reads
 //   db_iterator.*  scans                 verify.cc      checkpoint.cc      stats.cc
 //
@@ -15,6 +15,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,6 +35,8 @@
 #include "lsm/version/version_set.h"
 
 namespace silt::lsm {
+
+struct WalRecoveryInput;
 
 // A memtable, and where its entries are logged.
 struct LoggedMemTable {
@@ -80,8 +83,8 @@ class DbImpl final : public Db, private CommitTarget {
 
   // --- open.cc ---
   Status PrepareDirectory(bool* create);
-  Status RecoverVersions(bool create);
-  Status CheckTablesExist(const std::vector<std::string>& names) const;
+  Status CheckTablesExist() const;
+  Status MissingTable(FileNumber number) const;
   Status RecoverWals();
   Status CheckRecord(std::string_view record) const;
   Status ReplayIntoMemTables(FileNumber wal, std::string_view batch);
@@ -89,6 +92,11 @@ class DbImpl final : public Db, private CommitTarget {
   Status SweepDirectory(const std::vector<FileNumber>& superfluous_wals);
   Status FlushRecovered();
   void StartThreads();
+
+  // --- open_beside_owner.cc ---
+  Status RecoverBesideOwner();
+  Status HoldTables();
+  Status CheckWalsWereRead(const WalRecoveryInput& input) const;
 
   // --- write.cc: the commit pipeline ---
   Status CheckBatch(const WriteBatch& batch) const;
@@ -140,6 +148,7 @@ class DbImpl final : public Db, private CommitTarget {
 
   // --- verify.cc, checkpoint.cc ---
   Status VerifyManifest(const std::function<void(const std::string&, const Status&)>& damage);
+  Status VerifyHeldTable(const FileMeta& file, const std::function<void(uint64_t)>& progress);
   Status VerifyWal(FileNumber number, uint64_t length);
 
   Options options_;
@@ -151,6 +160,7 @@ class DbImpl final : public Db, private CommitTarget {
   std::unique_ptr<FileLock> lock_;
   BlockCache block_cache_;
   TableCache table_cache_;
+  std::set<FileNumber> held_tables_;  // of a store that is only read: kept open, whatever its owner does
   VersionSet versions_;
   Backpressure backpressure_;
   Ballast ballast_;

@@ -14,8 +14,6 @@ namespace {
 // that is opened and closed again and again does not gather them.
 constexpr size_t kManyWals = 4;
 
-constexpr int kReadOnlyRetries = 3;
-
 std::string ParentOf(const std::string& path) {
   size_t slash = path.find_last_of('/', path.find_last_not_of('/'));
   if (slash == std::string::npos) return ".";
@@ -66,15 +64,13 @@ Status DbImpl::Open() {
   uint64_t began = clock_->MonotonicMicros();
   bool create = false;
   SILT_RETURN_IF_ERROR(PrepareDirectory(&create));
-  SILT_RETURN_IF_ERROR(RecoverVersions(create));
-  Status status = RecoverWals();
-  // The owner of a store that is only read goes on working: files that were there may be obsolete by now.
-  for (int i = 0; i < kReadOnlyRetries && options_.read_only && !status.ok(); ++i) {
-    SILT_RETURN_IF_ERROR(RecoverVersions(create));
-    status = RecoverWals();
-  }
-  SILT_RETURN_IF_ERROR(status);
-  if (!options_.read_only) {
+  if (options_.read_only) {
+    SILT_RETURN_IF_ERROR(RecoverBesideOwner());
+  } else {
+    if (create) SILT_RETURN_IF_ERROR(versions_.CreateNew());
+    SILT_RETURN_IF_ERROR(versions_.Recover());
+    SILT_RETURN_IF_ERROR(CheckTablesExist());
+    SILT_RETURN_IF_ERROR(RecoverWals());
     ballast_.Restore();
     StartThreads();
   }
@@ -102,26 +98,25 @@ Status DbImpl::PrepareDirectory(bool* create) {
   return Status::Ok();
 }
 
-Status DbImpl::RecoverVersions(bool create) {
-  if (create) SILT_RETURN_IF_ERROR(versions_.CreateNew());
-  return versions_.Recover();
-}
-
 // A MANIFEST that names what is not there is damaged itself, or the directory is: before anything is swept away.
-Status DbImpl::CheckTablesExist(const std::vector<std::string>& names) const {
-  std::set<std::string> present(names.begin(), names.end());
+Status DbImpl::CheckTablesExist() const {
+  auto names = storage_->ListDir(dir_);
+  if (!names) return names.error();
+  std::set<std::string> present(names->begin(), names->end());
   for (FileNumber number : versions_.LiveTables()) {
-    if (present.contains(TableName(number))) continue;
-    return Status::Corruption(fmt::format("{} is missing: {} needs it; siltfs fsck --repair keeps what can be read",
-                                          TableName(number), ManifestName(versions_.manifest_number())));
+    if (!present.contains(TableName(number))) return MissingTable(number);
   }
   return Status::Ok();
+}
+
+Status DbImpl::MissingTable(FileNumber number) const {
+  return Status::Corruption(fmt::format("{} is missing: {} needs it; siltfs fsck --repair keeps what can be read",
+                                        TableName(number), ManifestName(versions_.manifest_number())));
 }
 
 Status DbImpl::RecoverWals() {
   auto names = storage_->ListDir(dir_);
   if (!names) return names.error();
-  SILT_RETURN_IF_ERROR(CheckTablesExist(*names));
   WalRecoveryInput input{.storage = storage_,
                          .dir = dir_,
                          .present = {},
@@ -138,6 +133,7 @@ Status DbImpl::RecoverWals() {
   auto recovered =
       ReplayWals(input, [this](FileNumber wal, std::string_view batch) { return ReplayIntoMemTables(wal, batch); });
   if (!recovered) return recovered.error();
+  if (options_.read_only) SILT_RETURN_IF_ERROR(CheckWalsWereRead(input));
   for (const std::string& note : recovered->notes) log_.Warning("{}", note);
   WalTail& tail = recovered->tail;
   published_ = tail.last_sequence;

@@ -45,6 +45,7 @@ Status DbImpl::Verify(const VerifyCallbacks& callbacks) {
     if (Stopping()) return Status::Aborted(dir_ + ": the store is closing");
     if (callbacks.stop && callbacks.stop()) return Status::Aborted(dir_ + ": the check was stopped");
     Status status = VerifyTable(storage_, dir_, *file, report);
+    if (status.IsNotFound() && held_tables_.contains(file->number)) status = VerifyHeldTable(*file, report);
     if (!status.ok()) damage(TableName(file->number), status);
     done += file->size;
     report(0);
@@ -59,10 +60,17 @@ Status DbImpl::Verify(const VerifyCallbacks& callbacks) {
   return Status::Ok();
 }
 
+// Of a store that is only read: its owner has deleted the file, which is still open here.
+Status DbImpl::VerifyHeldTable(const FileMeta& file, const std::function<void(uint64_t)>& progress) {
+  auto table = table_cache_.Get(file.number, file.size);
+  return table ? (*table)->Verify(progress) : table.error();
+}
+
 Status DbImpl::VerifyManifest(const std::function<void(const std::string&, const Status&)>& damage) {
   while (true) {
     FileNumber number = versions_.manifest_number();
     auto current = ReadCurrent(storage_, dir_);
+    if (options_.read_only && current) number = *current;  // the owner may have gone on
     Status named;
     if (!current) {
       named = current.error();
@@ -72,7 +80,8 @@ Status DbImpl::VerifyManifest(const std::function<void(const std::string&, const
     }
     Status read =
         ReadManifest(storage_, JoinPath(dir_, ManifestName(number)), number, [](uint64_t, const VersionEdit&) {});
-    if (versions_.manifest_number() != number) continue;  // it was replaced meanwhile
+    FileNumber now = options_.read_only ? ReadCurrent(storage_, dir_).value_or(number) : versions_.manifest_number();
+    if (now != number) continue;  // it was replaced meanwhile
     if (!named.ok()) damage(std::string(kCurrentName), named);
     if (!read.ok()) damage(ManifestName(number), read);
     return Status::Ok();

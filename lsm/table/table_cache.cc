@@ -38,14 +38,17 @@ struct TableCache::Rep {
     size_t capacity = 0;
     std::list<Entry> tables;  // most recently used first
     std::unordered_map<FileNumber, std::list<Entry>::iterator> by_number;
+    std::unordered_map<FileNumber, std::shared_ptr<Table>> held;  // beside those; in no list, so that none falls out
     std::unordered_map<FileNumber, std::shared_ptr<Opening>> opening;
     size_t memory = 0;
 
     std::shared_ptr<Table> Find(FileNumber number) {
-      auto it = by_number.find(number);
-      if (it == by_number.end()) return nullptr;
-      tables.splice(tables.begin(), tables, it->second);
-      return it->second->table;
+      if (auto it = by_number.find(number); it != by_number.end()) {
+        tables.splice(tables.begin(), tables, it->second);
+        return it->second->table;
+      }
+      auto it = held.find(number);
+      return it == held.end() ? nullptr : it->second;
     }
     // Returns what fell out: closing files is for after the lock.
     std::vector<std::shared_ptr<Table>> Keep(FileNumber number, std::shared_ptr<Table> table) {
@@ -121,6 +124,16 @@ Result<std::shared_ptr<Table>> TableCache::Get(FileNumber number, uint64_t size)
   return result;
 }
 
+Status TableCache::Hold(FileNumber number, uint64_t size) {
+  auto table = Get(number, size);
+  if (!table) return table.error();
+  Rep::Shard& shard = rep_->ShardOf(number);
+  std::lock_guard lock(shard.mutex);
+  if (auto it = shard.by_number.find(number); it != shard.by_number.end()) shard.Drop(it->second);
+  if (shard.held.emplace(number, *table).second) shard.memory += (*table)->MemoryUsage();
+  return Status::Ok();
+}
+
 void TableCache::Evict(FileNumber number) {
   std::shared_ptr<Table> table;  // closed after the lock
   {
@@ -128,6 +141,11 @@ void TableCache::Evict(FileNumber number) {
     std::lock_guard lock(shard.mutex);
     if (auto it = shard.opening.find(number); it != shard.opening.end()) it->second->evicted = true;
     if (auto it = shard.by_number.find(number); it != shard.by_number.end()) table = shard.Drop(it->second);
+    if (auto it = shard.held.find(number); it != shard.held.end()) {
+      table = std::move(it->second);
+      shard.memory -= table->MemoryUsage();
+      shard.held.erase(it);
+    }
   }
   if (rep_->cache != nullptr) rep_->cache->EraseFile(number);
 }
@@ -136,7 +154,7 @@ uint64_t TableCache::OpenTables() const {
   uint64_t count = 0;
   for (Rep::Shard& shard : rep_->shards) {
     std::lock_guard lock(shard.mutex);
-    count += shard.tables.size();
+    count += shard.tables.size() + shard.held.size();
   }
   return count;
 }

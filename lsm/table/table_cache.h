@@ -20,6 +20,8 @@ class TableCache {
 
   // Opens it if needed. Two callers that miss at once open it once.
   Result<std::shared_ptr<Table>> Get(FileNumber number, uint64_t size);
+  // Opens it if needed and keeps it open until Evict, beside the bounded number of others.
+  Status Hold(FileNumber number, uint64_t size);
   // Forgets the table and its cached blocks, for a file that is deleted. Numbers are never reused.
   void Evict(FileNumber number);
   uint64_t OpenTables() const;

@@ -177,8 +177,8 @@ Status VersionSet::Rep::RecoverFrom(FileNumber number) {
 
   live = std::move(files);
   std::lock_guard lock(mutex);
+  current = *std::move(version);  // of an earlier Recover, the tables that nobody holds stop being live here
   for (const VersionEdit::NewFile& added : all.new_files) tracker->Enter(added.file->number);
-  current = *std::move(version);
   numbers = found;
   manifest_number = number;
   next_file = std::max(found.next_file, number + 1);

@@ -27,6 +27,7 @@ class VersionSet {
   // Reads CURRENT and the MANIFEST it names. kNotFound without CURRENT; kNotSupported for a newer format;
   // kCorruption names file and offset. A torn last record of the MANIFEST is dropped. Opens nothing for writing:
   // the first LogAndApply starts a new MANIFEST (create, sync directory, write, sync, switch CURRENT, sync directory).
+  // May be called again, while nobody uses what it found, when the owner of a store that is only read has gone on.
   Status Recover();
 
   VersionRef current() const;

@@ -75,6 +75,22 @@ TEST_F(TableCacheTest, AFailureIsReportedAndNotKept) {
   EXPECT_EQ(cache.OpenTables(), 1U);
 }
 
+TEST_F(TableCacheTest, WhatIsHeldStaysOpenBesideItsBoundUntilItIsEvicted) {
+  TableCache cache(&storage_, "dir", nullptr, 10);
+  ASSERT_TRUE(cache.Get(1, size_));
+  for (FileNumber number = 1; number <= 20; ++number) ASSERT_TRUE(cache.Hold(number, size_).ok());
+  ASSERT_TRUE(cache.Hold(1, size_).ok());
+  for (FileNumber number = 21; number <= 60; ++number) ASSERT_TRUE(cache.Get(number, size_));
+  EXPECT_EQ(opens_, 60);
+  EXPECT_EQ(cache.OpenTables(), 30U);
+  for (FileNumber number = 1; number <= 20; ++number) ASSERT_TRUE(cache.Get(number, size_));
+  EXPECT_EQ(opens_, 60);
+  for (FileNumber number = 1; number <= 60; ++number) cache.Evict(number);
+  EXPECT_EQ(cache.OpenTables(), 0U);
+  EXPECT_EQ(cache.MemoryUsage(), 0U);
+  EXPECT_FALSE(cache.Hold(999, size_).ok());
+}
+
 TEST_F(TableCacheTest, TwoThatMissAtOnceOpenOnceAndOthersDoNotWait) {
   TableCache cache(&storage_, "dir", nullptr, 10);  // one shard: a lock held over I/O would block everybody
   std::mutex mutex;

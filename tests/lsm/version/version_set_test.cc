@@ -110,6 +110,20 @@ TEST_F(VersionSetTest, ReadOnlyStoresAreReadAndNotWritten) {
   EXPECT_EQ(storage_.OperationCount(), before);
 }
 
+TEST_F(VersionSetTest, RecoveringAgainFindsWhatTheOwnerDidMeanwhile) {
+  auto owner = Create();
+  Add(owner.get(), 0, MakeFile(5, 0, "a", "b", 1, 9)).ok();
+  Add(owner.get(), 0, MakeFile(6, 0, "c", "d", 1, 9)).ok();
+  Options options = options_;
+  options.read_only = true;
+  VersionSet reader(options, &storage_, kDir);
+  ASSERT_TRUE(reader.Recover().ok());
+  EXPECT_EQ(reader.LiveTables(), (std::set<FileNumber>{5, 6}));
+  ASSERT_TRUE(Drop(owner.get(), 0, 5).ok());
+  ASSERT_TRUE(reader.Recover().ok());
+  EXPECT_EQ(reader.LiveTables(), (std::set<FileNumber>{6}));
+}
+
 TEST_F(VersionSetTest, TheFirstEditAfterRecoveryStartsANewManifestAndTheOldOneGoes) {
   FileNumber first = Create()->manifest_number();
   auto versions = Reopen();
