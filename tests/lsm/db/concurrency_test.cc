@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/lsm/db/crash_workload.h"
+#include "tests/lsm/db/gate.h"
 
 namespace silt::lsm {
 namespace {
@@ -109,10 +110,11 @@ TEST_F(ConcurrencyTest, CloseEndsWritersAndCompactionsAndLosesNothingAcknowledge
             return;
           }
           ++acknowledged;
+          acknowledged.notify_one();
         }
       });
     }
-    while (acknowledged < 300) std::this_thread::yield();
+    for (int so_far = acknowledged; so_far < 300; so_far = acknowledged) acknowledged.wait(so_far);
     ASSERT_TRUE(db_->Close().ok());
     for (std::thread& thread : writers) thread.join();
     Reopen();
@@ -128,28 +130,24 @@ TEST_F(ConcurrencyTest, CloseEndsWritersAndCompactionsAndLosesNothingAcknowledge
 
 TEST_F(ConcurrencyTest, CallersOfSyncShareOneFdatasync) {
   Open();
-  std::atomic<bool> hold{true};
-  std::atomic<int> syncing{0};
+  Gate sync;
   disk_->SetFaultHook([&](const SimOperation& op) -> std::optional<SimFault> {
-    if (op.op == SimOp::kSync && op.path.ends_with(".wal")) {
-      ++syncing;
-      while (hold) std::this_thread::yield();
-    }
+    if (op.op == SimOp::kSync && op.path.ends_with(".wal")) sync.Pass();
     return std::nullopt;
   });
   Put("first", "1");
   std::thread leader([&] { EXPECT_TRUE(db_->Sync(1).ok()); });
-  while (syncing == 0) std::this_thread::yield();
+  sync.AwaitArrival();
   // A write does not wait for the sync that is under way.
   constexpr int kCallers = 8;
   for (int i = 0; i < kCallers; ++i) Put(fmt::format("k{}", i), "1");
   std::vector<std::thread> callers;
   for (int i = 0; i < kCallers; ++i) callers.emplace_back([&] { EXPECT_TRUE(db_->Sync(db_->LastSequence()).ok()); });
   while (db_->GetStats().sync_requests < kCallers + 1u) std::this_thread::yield();
-  hold = false;
+  sync.Open();
   leader.join();
   for (std::thread& caller : callers) caller.join();
-  EXPECT_EQ(syncing, 2);
+  EXPECT_EQ(sync.arrivals(), 2);
   disk_->SetFaultHook({});
   EXPECT_EQ(db_->GetStats().durable_sequence, db_->LastSequence());
 }

@@ -13,6 +13,7 @@
 #include "lsm/storage/sim_storage.h"
 #include "lsm/wal/log_reader.h"
 #include "lsm/write_batch.h"
+#include "tests/lsm/db/gate.h"
 
 namespace silt::lsm {
 namespace {
@@ -186,26 +187,22 @@ TEST_F(WalSetTest, CallersOfSyncShareOneFdatasync) {
   MustAppend("a");
   MustSync();
   MustAppend("b");
-  std::atomic<bool> hold{true};
-  std::atomic<int> syncs{0};
+  Gate sync;
   disk_->SetFaultHook([&](const SimOperation& op) -> std::optional<SimFault> {
-    if (op.op == SimOp::kSync) {
-      ++syncs;
-      while (hold) std::this_thread::yield();
-    }
+    if (op.op == SimOp::kSync) sync.Pass();
     return std::nullopt;
   });
   std::thread first([&] { EXPECT_TRUE(wals_->Sync(2).ok()); });
-  while (syncs == 0) std::this_thread::yield();
+  sync.AwaitArrival();
   MustAppend("c");  // does not wait for the sync that is under way
   uint64_t before = counters_.sync_requests.Get();
   std::vector<std::thread> others;
   for (int i = 0; i < 8; ++i) others.emplace_back([&] { EXPECT_TRUE(wals_->Sync(3).ok()); });
   while (counters_.sync_requests.Get() < before + 8) std::this_thread::yield();
-  hold = false;
+  sync.Open();
   first.join();
   for (std::thread& other : others) other.join();
-  EXPECT_EQ(syncs, 2);
+  EXPECT_EQ(sync.arrivals(), 2);
   disk_->SetFaultHook({});
   EXPECT_EQ(AfterPowerCut(), "a b c");
 }
@@ -455,17 +452,13 @@ TEST_F(WalSetTest, RetiringWaitsForTheSyncThatUsesTheFile) {
   MustAppend("a");
   MustRotate();
   MustAppend("b");
-  std::atomic<bool> syncing{false};
-  std::atomic<bool> hold{true};
+  Gate sync;
   disk_->SetFaultHook([&](const SimOperation& op) -> std::optional<SimFault> {
-    if (op.op == SimOp::kSync && op.path.ends_with("000001.wal")) {
-      syncing = true;
-      while (hold) std::this_thread::yield();
-    }
+    if (op.op == SimOp::kSync && op.path.ends_with("000001.wal")) sync.Pass();
     return std::nullopt;
   });
   std::thread syncer([&] { EXPECT_TRUE(wals_->Sync(2).ok()); });
-  while (!syncing) std::this_thread::yield();
+  sync.AwaitArrival();
   std::atomic<bool> retired{false};
   std::thread retirer([&] {
     wals_->Retire(2, 1);
@@ -473,7 +466,7 @@ TEST_F(WalSetTest, RetiringWaitsForTheSyncThatUsesTheFile) {
   });
   while (wals_->IsLive(1)) std::this_thread::yield();  // it has begun
   EXPECT_FALSE(retired);
-  hold = false;
+  sync.Open();
   syncer.join();
   retirer.join();
   disk_->SetFaultHook({});

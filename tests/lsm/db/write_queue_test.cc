@@ -3,9 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <thread>
 #include <vector>
+
+#include "tests/lsm/db/gate.h"
 
 namespace silt::lsm {
 namespace {
@@ -13,8 +14,7 @@ namespace {
 class FakeTarget final : public CommitTarget {
  public:
   Status Prepare(size_t) override {
-    ++prepares;
-    while (hold) std::this_thread::yield();
+    if (gate != nullptr) gate->Pass();
     return prepare_status;
   }
   Status Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last) override {
@@ -41,8 +41,7 @@ class FakeTarget final : public CommitTarget {
   }
   void CountGroup(size_t batches, uint64_t) override { groups.push_back(batches); }
 
-  std::atomic<int> prepares{0};
-  std::atomic<bool> hold{false};
+  Gate* gate = nullptr;
   Status prepare_status, append_status;
   std::vector<std::string> records;
   std::vector<size_t> groups;
@@ -87,18 +86,20 @@ TEST(WriteQueueTest, AFailedPreparationLogsNothing) {
 // Runs writers while the first holds the lead, so that the others gather behind it.
 void CommitBehindALeader(FakeTarget* target, WriteQueue* queue, const std::vector<WriteBatch>& batches,
                          std::vector<Status>* statuses) {
-  target->hold = true;
+  Gate gate;
+  target->gate = &gate;
   std::thread leader([&] { static_cast<void>(queue->Commit(Batch(1), nullptr)); });
-  while (target->prepares == 0) std::this_thread::yield();
+  gate.AwaitArrival();
   std::vector<std::thread> writers;
   statuses->resize(batches.size());
   for (size_t i = 0; i < batches.size(); ++i) {
     writers.emplace_back([&, i] { (*statuses)[i] = queue->Commit(batches[i], nullptr); });
   }
   while (queue->Waiting() < batches.size() + 1) std::this_thread::yield();
-  target->hold = false;
+  gate.Open();
   leader.join();
   for (std::thread& writer : writers) writer.join();
+  target->gate = nullptr;
 }
 
 TEST(WriteQueueTest, BatchesThatWaitTogetherShareOneRecord) {
