@@ -106,7 +106,7 @@ TEST_F(ManifestCrash, APowerCutAtAnyOperationLosesNoAppliedEdit) {
       if (seed == 0) crash.data = crash.names = SimCrashOptions::Keep::kNone;
       if (seed == 1) crash.data = crash.names = SimCrashOptions::Keep::kAll;
       if (seed == 2) crash.tear_sectors = true;
-      auto after = storage->CrashClone(seed, crash);
+      auto after = storage->CrashClone(6 * at + seed, crash);  // other choices at each operation
       CheckReopened(after.get(), run, /*failed_edit_allowed=*/true);
       if (HasFatalFailure()) FAIL() << "power cut at operation " << at << " seed " << seed;
     }
