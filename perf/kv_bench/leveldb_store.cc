@@ -7,37 +7,18 @@
 #include <chrono>
 #include <thread>
 
-#include "perf/kv_bench/kv_store.h"
+#include "perf/kv_bench/leveldb_like.h"
 
 namespace silt::bench {
 namespace {
 
-leveldb::Slice ToSlice(std::string_view bytes) {
-  return {bytes.data(), bytes.size()};
-}
-std::string_view ToView(const leveldb::Slice& slice) {
-  return {slice.data(), slice.size()};
-}
+using leveldb::Slice;
+using leveldb::WriteOptions;
+using LevelDbCursor = LevelDbLikeCursor<leveldb::Iterator, Slice>;
 
 void Check(const leveldb::Status& status) {
   if (!status.ok()) Fail("leveldb", status.ToString());
 }
-
-class LevelDbCursor : public Cursor {
- public:
-  explicit LevelDbCursor(leveldb::Iterator* iterator) : iterator_(iterator) {}
-  void Seek(std::string_view target) override { iterator_->Seek(ToSlice(target)); }
-  void SeekToFirst() override { iterator_->SeekToFirst(); }
-  void SeekToLast() override { iterator_->SeekToLast(); }
-  void Next() override { iterator_->Next(); }
-  void Prev() override { iterator_->Prev(); }
-  bool Valid() const override { return iterator_->Valid(); }
-  std::string_view key() const override { return ToView(iterator_->key()); }
-  std::string_view value() const override { return ToView(iterator_->value()); }
-
- private:
-  std::unique_ptr<leveldb::Iterator> iterator_;
-};
 
 class LevelDbStore : public KvStore {
  public:
@@ -46,9 +27,9 @@ class LevelDbStore : public KvStore {
       : cache_(std::move(cache)), filter_(std::move(filter)), db_(db) {}
 
   void Put(std::string_view key, std::string_view value, bool sync) override {
-    Check(db_->Put(Options(sync), ToSlice(key), ToSlice(value)));
+    Check(db_->Put(SyncIf<WriteOptions>(sync), SliceOf<Slice>(key), SliceOf<Slice>(value)));
   }
-  void Delete(std::string_view key) override { Check(db_->Delete({}, ToSlice(key))); }
+  void Delete(std::string_view key) override { Check(db_->Delete({}, SliceOf<Slice>(key))); }
   void Write(const Batch& batch, bool sync) override {
     leveldb::WriteBatch out;
     for (const auto& op : batch.operations) {
@@ -58,12 +39,12 @@ class LevelDbStore : public KvStore {
         out.Put(op.key, op.value);
       }
     }
-    Check(db_->Write(Options(sync), &out));
+    Check(db_->Write(SyncIf<WriteOptions>(sync), &out));
   }
   bool DeleteRange(std::string_view begin, std::string_view end) override {
     leveldb::WriteBatch out;
     std::unique_ptr<leveldb::Iterator> iterator(db_->NewIterator({}));
-    for (iterator->Seek(ToSlice(begin)); iterator->Valid() && ToView(iterator->key()) < end; iterator->Next()) {
+    for (iterator->Seek(SliceOf<Slice>(begin)); iterator->Valid() && ViewOf(iterator->key()) < end; iterator->Next()) {
       out.Delete(iterator->key());
     }
     Check(db_->Write({}, &out));
@@ -71,7 +52,7 @@ class LevelDbStore : public KvStore {
   }
   int64_t Get(std::string_view key) override {
     thread_local std::string value;
-    leveldb::Status status = db_->Get({}, ToSlice(key), &value);
+    leveldb::Status status = db_->Get({}, SliceOf<Slice>(key), &value);
     if (status.IsNotFound()) return -1;
     Check(status);
     return static_cast<int64_t>(value.size());
@@ -95,12 +76,6 @@ class LevelDbStore : public KvStore {
   }
 
  private:
-  static leveldb::WriteOptions Options(bool sync) {
-    leveldb::WriteOptions options;
-    options.sync = sync;
-    return options;
-  }
-
   std::unique_ptr<leveldb::Cache> cache_;
   std::unique_ptr<const leveldb::FilterPolicy> filter_;
   std::unique_ptr<leveldb::DB> db_;

@@ -8,60 +8,41 @@
 #include <chrono>
 #include <thread>
 
-#include "perf/kv_bench/kv_store.h"
+#include "perf/kv_bench/leveldb_like.h"
 
 namespace silt::bench {
 namespace {
 
-rocksdb::Slice ToSlice(std::string_view bytes) {
-  return {bytes.data(), bytes.size()};
-}
-std::string_view ToView(const rocksdb::Slice& slice) {
-  return {slice.data(), slice.size()};
-}
+using rocksdb::Slice;
+using rocksdb::WriteOptions;
+using RocksDbCursor = LevelDbLikeCursor<rocksdb::Iterator, Slice>;
 
 void Check(const rocksdb::Status& status) {
   if (!status.ok()) Fail("rocksdb", status.ToString());
 }
-
-class RocksDbCursor : public Cursor {
- public:
-  explicit RocksDbCursor(rocksdb::Iterator* iterator) : iterator_(iterator) {}
-  void Seek(std::string_view target) override { iterator_->Seek(ToSlice(target)); }
-  void SeekToFirst() override { iterator_->SeekToFirst(); }
-  void SeekToLast() override { iterator_->SeekToLast(); }
-  void Next() override { iterator_->Next(); }
-  void Prev() override { iterator_->Prev(); }
-  bool Valid() const override { return iterator_->Valid(); }
-  std::string_view key() const override { return ToView(iterator_->key()); }
-  std::string_view value() const override { return ToView(iterator_->value()); }
-
- private:
-  std::unique_ptr<rocksdb::Iterator> iterator_;
-};
 
 class RocksDbStore : public KvStore {
  public:
   explicit RocksDbStore(rocksdb::DB* db) : db_(db) {}
 
   void Put(std::string_view key, std::string_view value, bool sync) override {
-    Check(db_->Put(Options(sync), ToSlice(key), ToSlice(value)));
+    Check(db_->Put(SyncIf<WriteOptions>(sync), SliceOf<Slice>(key), SliceOf<Slice>(value)));
   }
-  void Delete(std::string_view key) override { Check(db_->Delete({}, ToSlice(key))); }
+  void Delete(std::string_view key) override { Check(db_->Delete({}, SliceOf<Slice>(key))); }
   void Write(const Batch& batch, bool sync) override {
     rocksdb::WriteBatch out;
     for (const auto& op : batch.operations) {
       Check(op.is_delete ? out.Delete(op.key) : out.Put(op.key, op.value));
     }
-    Check(db_->Write(Options(sync), &out));
+    Check(db_->Write(SyncIf<WriteOptions>(sync), &out));
   }
   bool DeleteRange(std::string_view begin, std::string_view end) override {
-    Check(db_->DeleteRange({}, db_->DefaultColumnFamily(), ToSlice(begin), ToSlice(end)));
+    Check(db_->DeleteRange({}, db_->DefaultColumnFamily(), SliceOf<Slice>(begin), SliceOf<Slice>(end)));
     return true;
   }
   int64_t Get(std::string_view key) override {
     rocksdb::PinnableSlice value;
-    rocksdb::Status status = db_->Get({}, db_->DefaultColumnFamily(), ToSlice(key), &value);
+    rocksdb::Status status = db_->Get({}, db_->DefaultColumnFamily(), SliceOf<Slice>(key), &value);
     if (status.IsNotFound()) return -1;
     Check(status);
     return static_cast<int64_t>(value.size());
@@ -95,12 +76,6 @@ class RocksDbStore : public KvStore {
   }
 
  private:
-  static rocksdb::WriteOptions Options(bool sync) {
-    rocksdb::WriteOptions options;
-    options.sync = sync;
-    return options;
-  }
-
   std::unique_ptr<rocksdb::DB> db_;
 };
 
