@@ -98,6 +98,22 @@ TEST_F(RangeDeleteTest, AWideDeletionDropsWholeTablesUnread) {
   EXPECT_EQ(Get(Key(2990)), std::string(100, 'a'));
 }
 
+TEST_F(RangeDeleteTest, AWideDeletionDropsNoTableThatASnapshotSees) {
+  Open();
+  for (int i = 0; i < 1000; ++i) Put(Key(i), std::string(100, 'a'));
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  const Snapshot* snapshot = db_->GetSnapshot();
+  DeleteRange(Key(0), Key(990));
+  ASSERT_TRUE(db_->Flush().ok());
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_EQ(db_->GetStats().files_deleted_whole, 0u);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(Get(Key(i), 0, snapshot), std::string(100, 'a')) << i;
+  EXPECT_EQ(Get(Key(500)), "-");
+  db_->ReleaseSnapshot(snapshot);
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_GT(db_->GetStats().files_deleted_whole, 0u);
+}
+
 // A scan over a deleted span seeks past it instead of stepping through what lies below.
 TEST_F(RangeDeleteTest, AScanSkipsWhatADeletionHides) {
   options_.disable_auto_compaction = true;
