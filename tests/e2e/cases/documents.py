@@ -9,6 +9,7 @@ import xml.etree.ElementTree
 
 import markdown
 from harness import TOP, Failure, check, check_equal, say
+from terminal import Terminal
 
 TIMEOUT = 300
 MAN = os.path.join(TOP, "packaging", "man")
@@ -105,8 +106,55 @@ def bash_completes(env):
     check(env.mnt in completed(env, "umount", ""), "the mountpoint offered to umount")
     check({env.mnt, env.store} <= completed(env, "status", ""), "store and mountpoint offered to status")
     env.finish()
-    env.run("zsh", "-n", os.path.join(COMPLETIONS, "_siltfs"))
     return f"{len(options)} mount options"
+
+
+class Zsh:
+    """A shell that a user types at."""
+
+    def __init__(self, env):
+        self.terminal = Terminal("zsh", "-f", "-i", columns=200)
+        self.terminal.type(f"PS1=; cd {env.work}; path=({os.path.dirname(env.siltfs)} $path); fpath=({COMPLETIONS} $fpath); "
+                           "autoload -Uz compinit; compinit -u -D; print rea''dy\r")
+        self.terminal.wait_for("ready\r\n")
+
+    def completed(self, line):
+        """The line after the tab, as zsh has it: it is made the argument of a command that prints it."""
+        self.terminal.type(f"{line}\t\x01print -r -- go''t: '\x05'\r")
+        self.terminal.wait_for("got: ")
+        return self.terminal.wait_for("\r\n").strip()
+
+    def leave(self):
+        self.terminal.type("exit\r")
+        code, shown = self.terminal.finish()
+        self.terminal.close()
+        check_equal(code, 0, f"exit code of zsh, which says {shown!r}")
+
+
+def zsh_completes(env):
+    script = os.path.join(COMPLETIONS, "_siltfs")
+    env.run("zsh", "-n", script)
+    zsh = Zsh(env)
+    lines = {
+        "siltfs um": "siltfs umount",
+        "siltfs mkfs --bl": "siltfs mkfs --block-size",
+        "siltfs mkfs --compression zs": "siltfs mkfs --compression zstd",
+        "siltfs mount -o ro,mem": "siltfs mount -o ro,memory=",
+        "siltfs mount -o ro,noex": "siltfs mount -o ro,noexec",
+        "siltfs debug tab": "siltfs debug table",
+        "siltfs debug table --en": "siltfs debug table --entries",
+        "siltfs accesslog /some/where sh": "siltfs accesslog /some/where show",
+        "siltfs fsck --progress pl": "siltfs fsck --progress plain",
+        "siltfs mkfs some-d": "siltfs mkfs some-directory",
+        "siltfs frobnicate --fl": "siltfs frobnicate --fl",
+    }
+    for typed, line in lines.items():
+        check_equal(zsh.completed(typed), line, f"`{typed}` and a tab in zsh")
+    env.mount()
+    check_equal(zsh.completed(f"siltfs umount {env.mnt[:-1]}"), f"siltfs umount {env.mnt}", "a mountpoint in zsh")
+    env.umount()
+    zsh.leave()
+    return f"{len(lines)} lines"
 
 
 # Documents whose commands are run, in their order; those of all others are checked for what they name.
@@ -180,6 +228,6 @@ def picture_is_of_this_session(env):
 
 
 def run(env):
-    for part in (pages_are_well_formed, pages_have_every_verb_and_flag, bash_completes, commands_name_what_there_is,
-                 commands_run, links_lead_somewhere, picture_is_of_this_session):
+    for part in (pages_are_well_formed, pages_have_every_verb_and_flag, bash_completes, zsh_completes,
+                 commands_name_what_there_is, commands_run, links_lead_somewhere, picture_is_of_this_session):
         say(f"{part.__name__.replace('_', ' ')}: {part(env)}")
