@@ -7,6 +7,7 @@
 
 #include "fs/check_context.h"
 #include "lsm/filenames.h"
+#include "lsm/repair.h"
 
 namespace silt::fs {
 namespace {
@@ -83,7 +84,7 @@ class StoreCheck {
   Status RepairEngine() {
     if (db_ != nullptr) SILT_RETURN_IF_ERROR(db_->Close());
     db_.reset();
-    auto repaired = lsm::Repair(engine_, path_);
+    auto repaired = lsm::Repair(engine_, path_, options_.progress);
     if (!repaired) return repaired.error();
     for (const std::string& note : repaired->notes) AddProblem(note, true);
     for (const std::string& file : repaired->moved_aside) {

@@ -6,8 +6,8 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # These need no header that is not among them; tests/lsm/face compiles each alone.
-set(SILT_LSM_PUBLIC_HEADERS clock.h db.h iterator.h options.h pinned_value.h snapshot.h stats.h status.h storage/storage.h
-                            types.h write_batch.h CACHE INTERNAL "")
+set(SILT_LSM_PUBLIC_HEADERS clock.h db.h iterator.h options.h pinned_value.h repair.h snapshot.h stats.h status.h
+                            storage/storage.h types.h write_batch.h CACHE INTERNAL "")
 
 add_library(lsm_archive STATIC)
 foreach(room base storage wal memtable table version compaction db)

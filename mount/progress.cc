@@ -8,6 +8,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "mount/size.h"
 
@@ -28,12 +29,22 @@ std::string Time(double seconds) {
   return fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
 }
 
-// The default action follows: SA_RESETHAND, and the signal is raised again.
-void ClearAndEnd(int signal) {
-  (void)!::write(STDERR_FILENO, kClearLine.data(), kClearLine.size());
+// What the handler may look at; set while it is not installed.
+struct Ending {
+  bool clear;
+  std::optional<Progress::Cancel> cancel;
+};
+Ending ending;
+
+// Without another way the default action follows: SA_RESETHAND, and the signal is raised again.
+void EndBySignal(int signal) {
+  if (ending.clear) (void)!::write(STDERR_FILENO, kClearLine.data(), kClearLine.size());
+  if (ending.cancel) {
+    (void)!::write(STDERR_FILENO, ending.cancel->last_words, std::strlen(ending.cancel->last_words));
+    ::_exit(ending.cancel->exit_code);
+  }
   ::raise(signal);
 }
-
 
 size_t TerminalWidth() {
   winsize size{};
@@ -70,10 +81,12 @@ std::string ProgressBar(std::string_view label, const ProgressLine& line, size_t
   return bar;
 }
 
-Progress::Progress(std::string label, ProgressStyle style) : label_(std::move(label)), style_(style) {
-  if (style_ != ProgressStyle::kBar) return;
+Progress::Progress(std::string label, ProgressStyle style, std::optional<Cancel> cancel)
+    : label_(std::move(label)), style_(style), cancel_(cancel) {
+  if (!WatchesSignals()) return;
+  ending = {.clear = style_ == ProgressStyle::kBar, .cancel = cancel_};
   struct sigaction action {};
-  action.sa_handler = &ClearAndEnd;
+  action.sa_handler = &EndBySignal;
   action.sa_flags = SA_RESETHAND;
   for (size_t i = 0; i < kEndingSignals.size(); ++i) {
     ::sigaction(kEndingSignals[i], nullptr, &outside_[i]);
@@ -82,8 +95,8 @@ Progress::Progress(std::string label, ProgressStyle style) : label_(std::move(la
 }
 
 Progress::~Progress() {
-  if (style_ != ProgressStyle::kBar) return;
-  if (told_percent_ >= 0) fmt::print(stderr, "{}", kClearLine);
+  if (!WatchesSignals()) return;
+  if (style_ == ProgressStyle::kBar && told_percent_ >= 0) fmt::print(stderr, "{}", kClearLine);
   std::fflush(stderr);
   for (size_t i = 0; i < kEndingSignals.size(); ++i) ::sigaction(kEndingSignals[i], &outside_[i], nullptr);
 }

@@ -31,10 +31,16 @@ ProgressLine DescribeProgress(uint64_t done, uint64_t total, std::chrono::durati
 // "scrub  25% [#####...............] 1.0 GiB of ...", no longer than `width`.
 std::string ProgressBar(std::string_view label, const ProgressLine& line, size_t width);
 
-// Not thread-safe. When a signal ends the process, a bar is cleared first.
+// Not thread-safe, and one at a time. When a signal ends the process, a bar is cleared first.
 class Progress {
  public:
-  Progress(std::string label, ProgressStyle style);
+  // How a signal ends the process instead of in its own way: at once, so that this is for work that may end at any
+  // moment.
+  struct Cancel {
+    int exit_code;
+    const char* last_words;  // on stderr; static
+  };
+  Progress(std::string label, ProgressStyle style, std::optional<Cancel> cancel = std::nullopt);
   ~Progress();  // clears the bar
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -46,12 +52,14 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
+  bool WatchesSignals() const { return style_ == ProgressStyle::kBar || cancel_; }
   void Draw(const ProgressLine& line);
 
   std::array<struct sigaction, kSignals> outside_{};  // what signals did before
 
   const std::string label_;
   const ProgressStyle style_;
+  const std::optional<Cancel> cancel_;
   Clock::time_point begun_ = Clock::now();
   Clock::time_point told_{};
   uint64_t last_done_ = 0;

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "lsm/status.h"
 #include "mount/control_socket.h"
@@ -16,5 +17,8 @@ struct Target {
 
 // kNotFound when there is no such path or it is neither.
 lsm::Result<Target> ResolveTarget(const std::string& path);
+
+// Why no store is to be seen at `directory`: it may not be looked into, or else as `otherwise` says.
+std::string WhyNoStore(const std::string& directory, std::string_view otherwise);
 
 }  // namespace silt::mount

@@ -6,6 +6,7 @@
 
 #include "fs/check.h"
 #include "lsm/filenames.h"
+#include "lsm/repair.h"
 #include "mount/cli.h"
 #include "mount/mounting.h"
 #include "mount/open_store.h"
@@ -21,6 +22,7 @@ constexpr int kFsckCorrected = 1;
 constexpr int kFsckUncorrected = 4;
 constexpr int kFsckOperational = 8;
 constexpr int kFsckUsage = 16;
+constexpr int kFsckCancelled = 32;
 
 struct Outcome {
   fs::CheckReport report;
@@ -34,7 +36,7 @@ Result<Outcome> CheckAndRepair(const fs::CheckOptions& options, const std::strin
   Result<fs::CheckReport> report = fs::Check(options, store);
   bool unreadable = !report && (report.error().IsCorruption() || report.error().IsNotFound());
   if (unreadable && options.repair) {
-    auto rebuilt = lsm::Repair(fs::Filesystem::EngineOptions(options.open), store);
+    auto rebuilt = lsm::Repair(fs::Filesystem::EngineOptions(options.open), store, options.progress);
     if (!rebuilt) return Fail(rebuilt.error());
     outcome.rebuilt = *std::move(rebuilt);
     outcome.was_rebuilt = true;
@@ -134,7 +136,8 @@ int RunFsck(const Words& words) {
   app.add_flag("--json", as_json, "as one JSON object");
   ProgressOption progress_option(&app);
   app.footer(
-      "Exit codes: 0 clean, 1 problems were corrected, 4 problems are left, 8 it could not be checked, 16 usage.\n"
+      "Exit codes: 0 clean, 1 problems were corrected, 4 problems are left, 8 it could not be checked, 16 usage, "
+      "32 cancelled.\n"
       "\nExamples:\n  siltfs fsck /srv/store\n  siltfs fsck --repair /srv/store");
   if (auto exit_code = ParseArguments(app, "fsck", words, kFsckUsage)) return *exit_code;
   repair = (repair || preen || yes) && !no;
@@ -142,7 +145,7 @@ int RunFsck(const Words& words) {
   auto target = ResolveTarget(path);
   std::string store = target ? target->store : path;
   if (!HasStoreFiles(store)) {
-    Complain("fsck", store, "no siltfs store there; make one with siltfs mkfs");
+    Complain("fsck", store, WhyNoStore(store, "no siltfs store there; make one with siltfs mkfs"));
     return kFsckOperational;
   }
   if (auto user = UserOfStore(store)) {
@@ -153,7 +156,9 @@ int RunFsck(const Words& words) {
   }
   Result<Outcome> outcome = Fail(lsm::Status::Aborted(""));
   {
-    Progress progress(repair ? "repair" : "fsck", progress_option.style());
+    Progress progress(repair ? "repair" : "fsck", progress_option.style(),
+                      Progress::Cancel{.exit_code = kFsckCancelled,
+                                       .last_words = "siltfs fsck: cancelled; that is safe at any time: run it again\n"});
     fs::CheckOptions options;
     options.repair = repair;
     options.progress = [&](uint64_t done, uint64_t total) { progress.Update(done, total); };

@@ -8,10 +8,12 @@
 #include "lsm/compaction/table_writer.h"
 #include "lsm/db.h"
 #include "lsm/db/lost_files.h"
+#include "lsm/db/repair_meter.h"
 #include "lsm/db/repair_tables.h"
 #include "lsm/db/repair_wals.h"
 #include "lsm/filenames.h"
 #include "lsm/memtable/memtable.h"
+#include "lsm/repair.h"
 #include "lsm/version/live_files.h"
 #include "lsm/version/manifest.h"
 #include "lsm/version/version_set.h"
@@ -22,15 +24,17 @@ namespace {
 // Nothing of the old store is changed before the new MANIFEST counts; interrupted at any moment, it can be run again.
 class Repairer {
  public:
-  Repairer(const Options& options, const std::string& dir)
+  Repairer(const Options& options, const std::string& dir, const RepairProgress& progress)
       : options_(options),
         storage_(options.storage != nullptr ? options.storage : Storage::Posix()),
         dir_(dir),
         lost_(storage_, dir),
+        meter_(progress),
         listed_(options.families.size()) {}
 
   Result<RepairReport> Run() {
     if (Status status = RunSteps(); !status.ok()) return Fail(std::move(status));
+    meter_.Finish();
     for (const std::string& name : lost_.names()) report_.moved_aside.push_back(name);
     return std::move(report_);
   }
@@ -172,13 +176,28 @@ class Repairer {
       whole = wals->Plan();
     }
     if (!whole) return whole.error();
-    TableRepair tables(options_, storage_, dir_, {tables_, &listed_, trusted_, [this] { return NewTableNumber(); }});
+    // Where the MANIFEST can be trusted every table keeps its place, and WALs stay WALs.
+    const uint64_t in_tables = BytesOf(tables_, &TableName);
+    meter_.Expect(trusted_ ? in_tables : 2 * in_tables + BytesOf(wals_, &WalName));
+    TableRepair tables(options_, storage_, dir_,
+                       {.present = tables_,
+                        .listed = &listed_,
+                        .trusted = trusted_,
+                        .new_number = [this] { return NewTableNumber(); },
+                        .meter = &meter_});
     SILT_RETURN_IF_ERROR(tables.Read());
     std::vector<FileRef> from_wals;
     if (!trusted_) SILT_RETURN_IF_ERROR(WriteTablesFromWals(tables.largest_sequence(), wals.get(), &from_wals));
     SILT_RETURN_IF_ERROR(tables.Place(from_wals));
     Report(tables.kept(), tables.notes());
     return Commit(tables, wals.get());
+  }
+
+  // A file whose size cannot be had is complained of where it is read.
+  uint64_t BytesOf(const std::set<FileNumber>& numbers, std::string (*name)(FileNumber)) const {
+    uint64_t bytes = 0;
+    for (FileNumber number : numbers) bytes += storage_->FileSize(JoinPath(dir_, name(number))).value_or(0);
+    return bytes;
   }
 
   std::unique_ptr<WalRepair> NewWalRepair() {
@@ -216,6 +235,7 @@ class Repairer {
     };
     Status status = wals->ReplayAll(in_tables, [&](std::string_view batch) -> Status {
       if (memtable->MemoryUsage() >= options_.memtable_bytes) SILT_RETURN_IF_ERROR(flush());
+      meter_.Add(batch.size());
       return memtable->AddBatch(batch);
     });
     return status.ok() ? flush() : status;
@@ -259,6 +279,7 @@ class Repairer {
   Storage* const storage_;
   const std::string dir_;
   LostFiles lost_;
+  RepairMeter meter_;
   std::set<FileNumber> tables_;
   std::set<FileNumber> wals_;
   std::set<FileNumber> manifests_;
@@ -277,9 +298,11 @@ class Repairer {
 
 }  // namespace
 
-Result<RepairReport> Repair(const Options& options, const std::string& path) {
+Result<RepairReport> Repair(const Options& options, const std::string& path) { return Repair(options, path, {}); }
+
+Result<RepairReport> Repair(const Options& options, const std::string& path, const RepairProgress& progress) {
   if (options.read_only) return Fail(Status::ReadOnly(path + ": cannot be repaired read-only"));
-  return Repairer(options, path).Run();
+  return Repairer(options, path, progress).Run();
 }
 
 }  // namespace silt::lsm

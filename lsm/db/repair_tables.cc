@@ -44,20 +44,28 @@ Status TableRepair::Read() {
 // --- each table on its own ---
 
 // The table, if every byte of it is good.
-Result<FileRef> TableRepair::Check(FileNumber number, uint64_t* size) const {
+Result<FileRef> TableRepair::Check(FileNumber number) const {
+  auto size = storage_->FileSize(JoinPath(dir_, TableName(number)));
+  if (!size) return Fail(size.error());
+  uint64_t read = 0;
+  auto file = ReadWhole(number, *size, [&](uint64_t position) {
+    if (position > read) known_.meter->Add(position - std::exchange(read, position));
+  });
+  if (*size > read) known_.meter->Add(*size - read);  // what damage kept from being read
+  return file;
+}
+
+Result<FileRef> TableRepair::ReadWhole(FileNumber number, uint64_t size,
+                                       const std::function<void(uint64_t)>& progress) const {
   std::string name = TableName(number);
-  std::string path = JoinPath(dir_, name);
-  auto length = storage_->FileSize(path);
-  if (!length) return Fail(length.error());
-  *size = *length;
-  auto file = storage_->NewRandomAccessFile(path);
+  auto file = storage_->NewRandomAccessFile(JoinPath(dir_, name));
   if (!file) return Fail(file.error());
-  auto table = Table::Open(*std::move(file), name, number, *length, nullptr);
+  auto table = Table::Open(*std::move(file), name, number, size, nullptr);
   if (!table) return Fail(table.error());
-  if (Status status = (*table)->Verify({}); !status.ok()) return Fail(std::move(status));
+  if (Status status = (*table)->Verify(progress); !status.ok()) return Fail(std::move(status));
   auto meta = std::make_shared<FileMeta>();
   meta->number = number;
-  meta->size = *length;
+  meta->size = size;
   meta->properties = (*table)->properties();
   return meta;
 }
@@ -68,8 +76,7 @@ Status TableRepair::Examine(FileNumber number) {
   if (place != nullptr) {
     largest_sequence_ = std::max(largest_sequence_, place->file->properties.largest_sequence);
   }
-  uint64_t size = 0;
-  auto good = Check(number, &size);
+  auto good = Check(number);
   if (good && (*good)->properties.family < options_.families.size()) {
     kept_.push_back(TableName(number));
     found_.push_back({(*good)->properties.family, level, *good});
@@ -120,7 +127,10 @@ Status TableRepair::Place(const std::vector<FileRef>& further) {
 Status TableRepair::PlaceTogether(FamilyId family, const std::vector<const Found*>& group) {
   bool known = std::all_of(group.begin(), group.end(), [](const Found* found) { return found->level >= 0; });
   if (!known && group.size() > 1) return Merge(family, group);
-  for (const Found* found : group) tables_.push_back({family, known ? found->level : kLastLevel, found->file});
+  for (const Found* found : group) {
+    tables_.push_back({family, known ? found->level : kLastLevel, found->file});
+    if (!known_.trusted) known_.meter->Add(found->file->size);
+  }
   return Status::Ok();
 }
 
@@ -131,7 +141,20 @@ Status TableRepair::Merge(FamilyId family, const std::vector<const Found*>& grou
   compaction.output_level = kLastLevel;
   compaction.reason = CompactionReason::kManual;
   compaction.bottommost = true;
-  for (const Found* found : group) compaction.inputs.push_back(found->file);
+  uint64_t stored = 0, raw = 0;
+  for (const Found* found : group) {
+    compaction.inputs.push_back(found->file);
+    stored += found->file->size;
+    raw += found->file->properties.raw_key_bytes + found->file->properties.raw_value_bytes;
+  }
+  // The job counts keys and values; the meter, bytes on disk.
+  uint64_t merged = 0, told = 0;
+  auto tell = [&](uint64_t bytes) {
+    merged += bytes;
+    const double share = raw == 0 ? 1 : std::min(1.0, static_cast<double>(merged) / static_cast<double>(raw));
+    const auto now = std::max(told, static_cast<uint64_t>(share * static_cast<double>(stored)));
+    known_.meter->Add(now - std::exchange(told, now));
+  };
   TableCache tables(storage_, dir_, nullptr, kOpenTables);
   std::atomic<bool> stop{false};
   CompactionJob job({.options = options_,
@@ -140,7 +163,8 @@ Status TableRepair::Merge(FamilyId family, const std::vector<const Found*>& grou
                      .tables = &tables,
                      .snapshots = {},
                      .new_number = known_.new_number,
-                     .stop = &stop},
+                     .stop = &stop,
+                     .merged = tell},
                     compaction);
   SILT_RETURN_IF_ERROR(job.Run());
   for (const FileRef& file : job.outputs()) tables_.push_back({family, kLastLevel, file});

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lsm/db/repair_meter.h"
 #include "lsm/options.h"
 #include "lsm/storage/storage.h"
 #include "lsm/version/live_files.h"
@@ -26,6 +27,7 @@ class TableRepair {
     const LiveFiles* listed;                 // by the part of the MANIFEST that could be read
     bool trusted = false;                    // that part is all of it, and every table that it lists is present
     std::function<FileNumber()> new_number;  // asked for each table that is written
+    RepairMeter* meter;                      // told what is read and what is merged
   };
   TableRepair(const Options& options, Storage* storage, std::string dir, Known known);
 
@@ -48,7 +50,8 @@ class TableRepair {
     int level;  // -1: not known
     FileRef file;
   };
-  Result<FileRef> Check(FileNumber number, uint64_t* size) const;
+  Result<FileRef> Check(FileNumber number) const;
+  Result<FileRef> ReadWhole(FileNumber number, uint64_t size, const std::function<void(uint64_t)>& progress) const;
   Status Examine(FileNumber number);
   Status PlaceTogether(FamilyId family, const std::vector<const Found*>& group);
   Status Merge(FamilyId family, const std::vector<const Found*>& group);

@@ -34,6 +34,8 @@ def run(env):
         shows(env, *words, env.store)
     for words in (["fsck"], ["fsck", "--repair"], ["compact"], ["scrub"]):
         interrupted(env, *words)
+    cancelled(env)
+    rebuild_shows(env)
     interrupted_rebuild(env)
     env.mount()
     check_equal(len([n for n in os.listdir(env.mnt) if n.startswith("data-")]), 40, "files")
@@ -82,17 +84,68 @@ def interrupted(env, *words):
         time.sleep(moment)  # any moment will do: the test is that none of them matters
         terminal.type("\x03")
         code, shown = terminal.finish()
-        check(code in (-signal.SIGINT, 0), f"exit code {code} of {words} after ^C, having shown {shown!r}")
+        check(code in (0, -signal.SIGINT, ends_with(words)), f"exit code {code} of {words} after ^C, having shown {shown!r}")
         check(code == 0 or not BAR.search(shown) or "\r\033[K" in shown, f"{words} leaves its bar behind: {shown!r}")
         terminal.close()
         env.fsck()
 
 
-def interrupted_rebuild(env):
-    """The list of tables is gone and is rebuilt; ^C amid that, and then it is run to its end."""
+def ends_with(words):
+    """The exit code after ^C: fsck(8) has one for that."""
+    return 32 if words[0] == "fsck" else -signal.SIGINT
+
+
+def cancelled(env):
+    """Once it is at work there is one exit code and one line, whatever the signal and whether there is a bar."""
+    terminal = Terminal(env.siltfs, "fsck", env.store, stdout=False)
+    terminal.wait_for("] ")
+    terminal.type("\x03")
+    code, shown = terminal.finish()
+    check_equal(code, 32, f"exit code after ^C, having shown {shown!r}")
+    check("\r\033[Ksiltfs fsck: cancelled" in shown, f"after ^C: {shown!r}")
+    terminal.close()
+    fsck = subprocess.Popen([env.siltfs, "fsck", "--progress=plain", env.store], stderr=subprocess.PIPE, text=True)
+    fsck.stderr.readline()
+    fsck.terminate()
+    _, said = fsck.communicate()
+    check_equal(fsck.returncode, 32, f"exit code after SIGTERM, having said {said!r}")
+    check("cancelled" in said.splitlines()[-1], f"after SIGTERM: {said!r}")
+    env.fsck()
+
+
+def lose_manifest(env):
     for name in os.listdir(env.store):
         if name == "CURRENT" or name.startswith("MANIFEST"):
             os.unlink(os.path.join(env.store, name))
+
+
+def rebuild_shows(env):
+    """The rebuilding is a pass of its own, before those of the check."""
+    def passes():
+        plain = env.silt("fsck", "--repair", "--progress=plain", env.store, rc=None)
+        check(plain.returncode in (0, 1), f"fsck --repair: {plain.stdout}{plain.stderr}")
+        lines = plain.stderr.splitlines()
+        check(all(PLAIN.match(line) for line in lines), f"plain: {lines}")
+        return sum(line.startswith("repair: 100%") for line in lines), len(lines)
+
+    ended, lines = passes()
+    lose_manifest(env)
+    ended_rebuilding, lines_rebuilding = passes()
+    check_equal(ended_rebuilding, ended + 1, "passes that came to 100%")
+    check(lines_rebuilding >= lines + 5, f"the rebuilding said {lines_rebuilding - lines} lines")
+    lose_manifest(env)
+    check_equal(env.silt("fsck", "--repair", env.store, rc=1).stderr, "", "stderr in a pipe")
+    lose_manifest(env)
+    terminal = Terminal(env.siltfs, "fsck", "--repair", env.store, stdout=False)
+    code, shown = terminal.finish()
+    check_equal(code, 1, "exit code of a rebuilding")
+    check(BAR.search(shown) and shown.endswith("\r\033[K"), f"bar: {shown!r}")
+    terminal.close()
+
+
+def interrupted_rebuild(env):
+    """The list of tables is gone and is rebuilt; ^C amid that, and then it is run to its end."""
+    lose_manifest(env)
     for moment in (0.05, 0.2, 0.4):
         terminal = Terminal(env.siltfs, "fsck", "--repair", env.store, stdout=False)
         time.sleep(moment)

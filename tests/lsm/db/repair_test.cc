@@ -8,6 +8,7 @@
 
 #include "db_fixture.h"
 #include "lsm/filenames.h"
+#include "lsm/repair.h"
 
 namespace silt::lsm {
 namespace {
@@ -186,6 +187,27 @@ TEST_F(RepairTest, WithoutAManifestEverythingIsFound) {
     EXPECT_TRUE(report.moved_aside.empty());
     ExpectEverything();
     EXPECT_GE(disk_->OperationCount(), 1u);
+  }
+}
+
+TEST_F(RepairTest, SaysHowFarItIsWithOrWithoutAManifest) {
+  for (const char* lost : {"", "/MANIFEST"}) {
+    MakeStore(8);
+    if (*lost != '\0') {
+      ASSERT_TRUE(disk_->DeleteFile(OnlyFile(lost)).ok());
+    }
+    std::vector<std::pair<uint64_t, uint64_t>> steps;
+    auto report = Repair(options_, kStore, [&](uint64_t done, uint64_t total) { steps.emplace_back(done, total); });
+    ASSERT_TRUE(report.has_value()) << report.error().ToString();
+    ASSERT_GT(steps.size(), 20u) << "of " << report->kept.size() << " files";
+    EXPECT_TRUE(std::is_sorted(steps.begin(), steps.end())) << "it went back";
+    const uint64_t total = steps.front().second;
+    for (const auto& step : steps) EXPECT_EQ(step.second, total);
+    EXPECT_EQ(steps.back().first, total);
+    EXPECT_LT(steps[steps.size() - 2].first, total) << "all done before the MANIFEST was";
+    // The steps before the last come near the end by themselves: nothing is forecast that does not happen.
+    EXPECT_GT(steps[steps.size() - 2].first, total - total / 4);
+    Use(std::make_unique<SimStorage>());
   }
 }
 
