@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <system_error>
 
 #include "lsm/db/wal_header.h"
 #include "lsm/filenames.h"
@@ -44,6 +45,9 @@ Result<NamedFile> ParsePath(const std::string& path, lsm::FileKind kind) {
   std::filesystem::path whole(path);
   NamedFile file{.directory = whole.parent_path().empty() ? "." : whole.parent_path().string(),
                  .name = whole.filename().string()};
+  if (std::error_code error; !std::filesystem::exists(whole, error)) {
+    return Fail(Status::NotFound(path + ": No such file or directory"));
+  }
   auto parsed = lsm::ParseFileName(file.name);
   if (!parsed || parsed->kind != kind) {
     return Fail(Status::InvalidArgument(path + ": not the name of such a file; give it the name the engine gave it"));

@@ -10,6 +10,7 @@
 #include "mount/control_socket.h"
 #include "mount/mountinfo.h"
 #include "mount/report.h"
+#include "mount/target.h"
 #include "mount/unmount.h"
 
 namespace silt::mount {
@@ -60,7 +61,7 @@ Status CheckMountpoint(const std::string& mountpoint) {
 
 Status CheckStore(const std::string& store) {
   if (!lsm::StoreExists(lsm::Options{}, store)) {
-    return Status::NotFound(store + ": no siltfs store there; make one with siltfs mkfs");
+    return Status::NotFound(store + ": " + WhyNoStore(store, "no siltfs store there; make one with siltfs mkfs"));
   }
   auto user = UserOfStore(store);
   if (!user) return Status::Ok();

@@ -15,10 +15,22 @@ int Complain(std::string_view verb, std::string_view where, std::string_view wha
   return kExitFailure;
 }
 
+namespace {
+
+// As a word of its own with something to be said of it: "s" is not in "no siltfs store there".
+bool SaysWhere(std::string_view what, std::string_view where) {
+  for (size_t at = what.find(where); at != std::string_view::npos; at = what.find(where, at + 1)) {
+    const std::string_view behind = what.substr(at + where.size());
+    if ((at == 0 || what[at - 1] == ' ') && (behind.starts_with(':') || behind.starts_with('/'))) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 int Complain(std::string_view verb, std::string_view where, const lsm::Status& status) {
   std::string what = Describe(status);
-  bool says_where = what.find(where) != std::string::npos;
-  return Complain(verb, says_where ? std::string_view{} : where, what);
+  return Complain(verb, SaysWhere(what, where) ? std::string_view{} : where, what);
 }
 
 std::string JsonText(const nlohmann::json& object) {

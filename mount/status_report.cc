@@ -170,7 +170,8 @@ std::string StatusText(const json& status) {
   }
   if (auto levels = status.find("levels"); levels != status.end()) line("levels", LevelsText(*levels));
   line("free", FormatSize(status.at("free").get<uint64_t>()));
-  line("inodes", fmt::format("{} ({} in use by the kernel)", status.at("inodes").get<uint64_t>(),
+  // No number is used twice, and nobody counts what is deleted.
+  line("inodes", fmt::format("at most {}, deleted ones included ({} in use by the kernel)", status.at("inodes").get<uint64_t>(),
                              status.at("inodes_live").get<uint64_t>()));
   line("format",
        fmt::format("version {}, blocks of {}, compression {}", status.at("format_version").get<uint32_t>(),

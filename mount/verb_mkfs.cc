@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <map>
+#include <system_error>
 
 #include "fs/filesystem.h"
 #include "mount/cli.h"
@@ -34,6 +36,9 @@ int RunMkfs(const Words& words) {
   if (!block_bytes || *block_bytes < 4096 || *block_bytes > 65536 || (*block_bytes & (*block_bytes - 1)) != 0) {
     Complain("mkfs", block_size, "no good block size; give a power of two from 4K to 64K");
     return kExitUsage;
+  }
+  if (std::error_code error; std::filesystem::exists(store, error) && !std::filesystem::is_directory(store, error)) {
+    return Complain("mkfs", store, "not a directory; name one that is empty, or one to be made");
   }
   if (auto user = UserOfStore(store)) {
     return Complain("mkfs", store,

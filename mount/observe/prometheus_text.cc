@@ -76,7 +76,7 @@ void AddMount(const json& status, Exposition* out) {
   out->Gauge("siltfs_read_only", "1 for a read-only mount.", status.at("read_only").get<bool>() ? 1 : 0);
   out->Gauge("siltfs_store_bytes", "Size of the store on disk.", status.at("size_on_disk").get<uint64_t>());
   out->Gauge("siltfs_free_bytes", "Space that is left for the store.", status.at("free").get<uint64_t>());
-  out->Gauge("siltfs_inodes", "Inodes in use.", status.at("inodes").get<uint64_t>());
+  out->Gauge("siltfs_inodes", "Inode numbers given out: a bound of the inodes that exist.", status.at("inodes").get<uint64_t>());
   out->Gauge("siltfs_inodes_live", "Inodes that the kernel refers to.", status.at("inodes_live").get<uint64_t>());
 }
 

@@ -46,6 +46,8 @@ def as_ordinary_user(env):
         os.chown(home, NOBODY, NOBODY)
     as_user(env, "mkdir", env.mnt)
 
+    if os.geteuid() == 0:
+        others_store_is_not_called_none(env, siltfs)
     as_user(env, siltfs, "mkfs", env.store)
     check_equal(os.stat(env.store).st_mode & 0o077, 0, "permissions of the store for others")
     as_user(env, siltfs, "mount", env.store, env.mnt)
@@ -75,6 +77,15 @@ def as_ordinary_user(env):
     as_user(env, "fusermount3", "-u", env.mnt)  # what a user is used to
     as_user(env, siltfs, "mount", env.store, env.mnt)
     as_user(env, siltfs, "umount", env.mnt)
+
+
+def others_store_is_not_called_none(env, siltfs):
+    """A user may not look into root's store: that is what is said, and not that there is none."""
+    roots = env.scratch("s")  # as a name, part of every message
+    env.run(siltfs, "mkfs", roots)
+    for rc, *words in ((1, "mount", "s", env.mnt), (8, "fsck", "s"), (1, "status", "s"), (1, "scrub", "s")):
+        said = as_user(env, siltfs, *words, rc=rc).stderr
+        check("/s: Permission denied" in said or " s: Permission denied" in said, f"{words} of root's store: {said!r}")
 
 
 # The comparison of tests/e2e/cases/calls.py, run by the user.
