@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "fs/schema.h"
+#include "mount/report.h"
 #include "mount/key_dump.h"
 #include "mount/stats_report.h"
 #include "mount/status_report.h"
@@ -31,6 +32,17 @@ std::vector<std::string> Keys(const nlohmann::json& object) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : object.items()) keys.push_back(key);
   return keys;
+}
+
+TEST(Complain, WhereIsToldOnce) {
+  auto said = [](std::string_view where, const char* what) {
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(Complain("verb", where, lsm::Status::NotFound(what)), kExitFailure);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said("s", "no store there"), "siltfs verb: s: no store there\n") << "it is a letter of other words";
+  EXPECT_EQ(said("/srv/s", "/srv/s: no store"), "siltfs verb: /srv/s: no store\n");
+  EXPECT_EQ(said("/srv/s", "read: /srv/s/000001.sst: gone"), "siltfs verb: read: /srv/s/000001.sst: gone\n");
 }
 
 TEST(StatsReportTest, ShapeOfTheJson) {
@@ -86,6 +98,7 @@ TEST(StatusReportTest, TextSaysWhereAndWhatIsWrong) {
   EXPECT_THAT(text, HasSubstr("/mnt (read-only)"));
   EXPECT_THAT(text, HasSubstr("pid 12, up 1 h 1 min"));
   EXPECT_THAT(text, HasSubstr("failed: disk on fire"));
+  EXPECT_THAT(text, HasSubstr("at most 5, deleted ones included (2 in use by the kernel)"));
   EXPECT_THAT(text, Not(HasSubstr("requests"))) << "an older daemon, which does not say how they come";
   status["transport"] = "/dev/fuse";
   status["transport_detail"] = "enable this";
