@@ -43,6 +43,7 @@ void ReadRawBytes(FuzzInput input) {
 // Headers of any content, with checksums that match.
 void ReadWellSummedFragments(FuzzInput input) {
   std::string file;
+  uint8_t last = input.empty() ? 0 : static_cast<uint8_t>(input.rest().back());
   while (!input.empty() && file.size() < (1 << 20)) {
     FragmentHeader header{.log_number = static_cast<uint32_t>(kNumber) - input.Number<uint8_t>() % 2,
                           .salt = kSalt + input.Number<uint8_t>() % 2,
@@ -55,6 +56,8 @@ void ReadWellSummedFragments(FuzzInput input) {
     EncodeFixed<uint64_t>(file.data() + at, FragmentChecksum(file.data() + at, header.length));
     if (input.Number<uint8_t>() % 4 == 0) file.resize((file.size() / kLogBlockSize + 1) * kLogBlockSize);
   }
+  // Most files end short of what the last header says.
+  file.resize(file.size() - std::min<size_t>(file.size(), last / 4));
   SimStorage disk;
   SILT_FUZZ_CHECK(Create(&disk)->Append(file).ok());
   Status status;

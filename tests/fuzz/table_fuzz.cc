@@ -79,6 +79,9 @@ class Framer {
 };
 
 void Use(const Table& table, size_t bound) {
+  for (const auto& fragment : table.range_tombstones().fragments()) {
+    if (fragment.begin >= fragment.end) std::abort();
+  }
   size_t steps = 0;
   auto it = table.NewIterator({});
   for (it->SeekToFirst(); it->Valid() && steps < bound; it->Next()) ++steps;
@@ -90,7 +93,7 @@ void Use(const Table& table, size_t bound) {
     if (!found && !found.error().IsCorruption()) std::abort();
     it->Seek(MakeSeekKey(key, 50));
     it->SeekForPrev(MakeSeekKey(key, 50));
-    table.range_tombstones().Cover(key, 100);
+    if (!table.range_tombstones().Cover(key, 100).Contains(key)) std::abort();
     table.ApproximateOffsetOf(MakeSeekKey(key, 50));
   }
   Status verified = table.Verify({});
