@@ -58,7 +58,10 @@ int RunMountHelper(const Words& words) {
     return kSystem;
   }
   if (auto first = LiveMountpointOf(config.store)) {
-    return fake ? kExitOk : ExitCode("mount", MountAgain(*first, config));
+    if (fake) return kExitOk;
+    Status again = MountAgain(*first, config);
+    // Unmounted meanwhile, it is mounted as if it had never been.
+    if (again.code() != lsm::StatusCode::kNotFound) return ExitCode("mount", again);
   }
   if (fake) return ExitCode("mount", ValidateMount(&config));
   return MountAndServe(std::move(config)) == kExitOk ? kExitOk : kFailure;

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "mount/control_socket.h"
 #include "mount/mountinfo.h"
 #include "mount/remount.h"
 
@@ -16,14 +17,14 @@ namespace {
 using lsm::Status;
 
 Status CheckDirectory(const std::string& given, const std::string& mountpoint) {
+  if (auto there = FindSiltfsMount(mountpoint)) {
+    return Status::Busy(fmt::format("{}: {} is mounted there; unmount it first", mountpoint, there->source));
+  }
   struct stat st {};
   if (mountpoint.empty() || ::stat(mountpoint.c_str(), &st) != 0) {
     return Status::NotFound(fmt::format("{}: {}; make the mountpoint with mkdir", given, std::strerror(errno)));
   }
   if (!S_ISDIR(st.st_mode)) return Status::InvalidArgument(mountpoint + ": not a directory; mount on a directory");
-  if (auto there = FindSiltfsMount(mountpoint)) {
-    return Status::Busy(fmt::format("{}: {} is mounted there; unmount it first", mountpoint, there->source));
-  }
   return Status::Ok();
 }
 
@@ -38,7 +39,7 @@ Status Bind(const MountEntry& first, const std::string& mountpoint) {
 Status SetFlags(const MountEntry& first, const std::string& mountpoint, const MountOptions& options) {
   auto bound = FindSiltfsMount(mountpoint);
   if (!bound || bound->device != first.device) {  // the directory below was bound, which is none of ours
-    return Status::Busy(first.source + ": was unmounted meanwhile; mount it again");
+    return Status::NotFound(first.source + ": was unmounted meanwhile");
   }
   if (::mount("none", mountpoint.c_str(), nullptr, MS_BIND | RemountFlags(options), nullptr) == 0) return Status::Ok();
   return Status::IoError(fmt::format("{}: its flags cannot be set: {}", mountpoint, std::strerror(errno)));
@@ -48,18 +49,17 @@ Status SetFlags(const MountEntry& first, const std::string& mountpoint, const Mo
 
 std::optional<std::string> LiveMountpointOf(const std::string& store) {
   const std::string path = ResolvePath(store);
-  if (path.empty()) return std::nullopt;
-  for (const std::string& mountpoint : MountpointsOf(ReadMountinfo(), path)) {
-    if (!IsDeadMount(mountpoint)) return mountpoint;
-  }
-  return std::nullopt;
+  // The daemon is asked for by its socket: looking at the mount would keep it busy for somebody who is unmounting it.
+  if (path.empty() || !ControlClient::Connect(path)) return std::nullopt;
+  const std::vector<std::string> mountpoints = MountpointsOf(ReadMountinfo(), path);
+  return mountpoints.empty() ? std::nullopt : std::optional(mountpoints.front());
 }
 
 Status MountAgain(const std::string& first, const SessionConfig& config) {
   const std::string mountpoint = ResolvePath(config.mountpoint);
   SILT_RETURN_IF_ERROR(CheckDirectory(config.mountpoint, mountpoint));
   auto mounted = FindSiltfsMount(first);
-  if (!mounted) return Status::Busy(first + ": was unmounted meanwhile; mount it again");
+  if (!mounted) return Status::NotFound(first + ": was unmounted meanwhile");
   if (!config.options.read_only && IsReadOnlyFilesystem(*mounted)) {
     return Status::Busy(fmt::format("{}: mounted read-only at {}; unmount that first, or mount it ro here, too",
                                     mounted->source, first));

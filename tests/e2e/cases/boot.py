@@ -203,6 +203,24 @@ def mounted_twice(env):
     check_equal(os.listdir(second), [], "the second mountpoint after SIGTERM")
 
 
+def mounting_while_it_is_unmounted(env):
+    """A mount either comes too early, and says so, or succeeds, whatever it has seen of the mount that goes."""
+    env.run("mount", "-t", "siltfs", env.store, env.mnt)
+    for number in range(20):
+        with open(env.path(f"file{number}"), "w", encoding="ascii") as file:
+            file.write("to be flushed")
+        umount = subprocess.Popen(["umount", env.mnt])
+        done = env.run("mount", "-t", "siltfs", env.store, env.mnt, rc=None)
+        if umount.wait() != 0:  # "busy": mount(8) was looking at it
+            check(done.returncode != 0, "both umount and mount came first")
+            env.run("umount", env.mnt)
+        if done.returncode != 0:
+            check("is mounted there" in done.stderr, f"mount says {done.stderr!r}")
+            env.run("mount", "-t", "siltfs", env.store, env.mnt)
+        check(os.path.exists(env.path(f"file{number}")), "what was written before")
+    env.silt("umount", env.mnt)
+
+
 def mounting_what_is_still_closing(env):
     """After umount(8) a mount waits for the store to be closed, however long the disk takes."""
     image, disk = env.scratch("image"), env.scratch("disk")
@@ -289,6 +307,7 @@ def run(env):
         raise Failure("needs root: a private mount namespace, and mounting by mount(8)")
     private_namespace(env)
     env.wal_syncs = lambda: json.loads(env.silt("stats", "--json", env.store).stdout)["engine"]["wal_syncs"]
-    for part in (types_and_tools, fstab_lines, remounting, unmounting_in_use, mounted_twice, mounting_what_is_still_closing, fsck_codes, ordinary_user):
+    for part in (types_and_tools, fstab_lines, remounting, unmounting_in_use, mounted_twice, mounting_while_it_is_unmounted,
+                 mounting_what_is_still_closing, fsck_codes, ordinary_user):
         part(env)
         say(part.__name__.replace("_", " "))
