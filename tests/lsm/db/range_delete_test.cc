@@ -111,7 +111,9 @@ TEST_F(RangeDeleteTest, AWideDeletionDropsNoTableThatASnapshotSees) {
   EXPECT_EQ(Get(Key(500)), "-");
   db_->ReleaseSnapshot(snapshot);
   ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
-  EXPECT_GT(db_->GetStats().files_deleted_whole, 0u);
+  uint64_t entries = 0;
+  for (const LevelStats& level : db_->GetStats().families[0].levels) entries += level.entries;
+  EXPECT_EQ(entries, 10u) << "what no snapshot sees any more is still there";
 }
 
 // A scan over a deleted span seeks past it instead of stepping through what lies below.
