@@ -112,7 +112,8 @@ TEST_F(RangeDeleteTest, AWideDeletionDropsNoTableThatASnapshotSees) {
   db_->ReleaseSnapshot(snapshot);
   ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
   uint64_t entries = 0;
-  for (const LevelStats& level : db_->GetStats().families[0].levels) entries += level.entries;
+  const DbStats stats = db_->GetStats();
+  for (const LevelStats& level : stats.families[0].levels) entries += level.entries;
   EXPECT_EQ(entries, 10u) << "what no snapshot sees any more is still there";
 }
 
