@@ -100,11 +100,14 @@ META_NAMES = {"create": "create", "write": "create + 4K + close", "stat_written"
               "unlink": "unlink"}
 
 
+def load(kind, sizes, threads):
+    files = sizes.meta_files if kind.most_files is None else min(sizes.meta_files, kind.most_files // 2)  # two sets at a time
+    return ["--threads", str(threads), "--files", str(files // threads)]
+
+
 def metadata(threads):
     def section(kind, sizes):
-        # Two sets of files are there at a time.
-        files = sizes.meta_files if kind.most_files is None else min(sizes.meta_files, kind.most_files // 2)
-        words = ["--threads", str(threads), "--files", str(files // threads)]
+        words = load(kind, sizes, threads)
         for phase, rate in meta_bench(kind, *words, "--phases", "create,write,stat_written,stat,open_read,miss,list").items():
             yield META_NAMES[phase], rate
         kind.cold()
@@ -213,7 +216,7 @@ def daemon(kind, sizes):
     if not kind.daemons():
         return
     fio(kind.directory, "--rw=write", "--bs=1m", "--end_fsync=1", f"--size={2 * sizes.sequential}m")
-    meta_bench(kind, "--threads", "4", "--files", str(sizes.meta_files // 4))
+    meta_bench(kind, *load(kind, sizes, 4))
     yield "peak memory, MiB", peak_memory(kind.daemons())
     os.sync()
     time.sleep(8)  # past the commit interval, and what is compacted after the load
