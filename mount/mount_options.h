@@ -27,6 +27,7 @@ struct MountOptions {
   unsigned max_threads = 16;
   bool io_uring = true;                          // where kernel and libfuse have it
   std::optional<uint64_t> io_uring_memory_bytes;  // nullopt: a share of memory_bytes
+  bool awake = true;  // processors do not sleep while requests come; see AwakeProcessors
   std::string log_level = "info";
   bool debug = false;
   bool control_dir = true;  // .siltfs

@@ -122,6 +122,11 @@ constexpr auto kTable = std::to_array<MountOption>({
     {"noio_uring", "", "", "requests come over /dev/fuse", "", kOwn, &Set<&O::io_uring, false>},
     {"io_uring_memory", "SIZE", "an eighth of memory", "for the rings' buffers, 1M for each request in flight", "",
      kOwn, &SetRingMemory},
+    {"awake", "", "for root", "idle processors do not sleep while requests come thick; waking them is most of a request",
+     "It needs /dev/cpu_dma_latency, which root alone may open. Some power is what it costs; an idle mount asks for "
+     "nothing.",
+     kOwn, &Set<&O::awake, true>},
+    {"noawake", "", "", "they may", "", kOwn, &Set<&O::awake, false>},
     {"log_level", "LEVEL", "info", "debug, info, warning, error or off, for STORE/siltfs.log", "", kOwn, &SetLogLevel},
     {"control_dir", "", "yes", "a directory .siltfs at the root, not listed, tells what the daemon does", "", kOwn,
      &Set<&O::control_dir, true>},

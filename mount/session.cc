@@ -11,6 +11,7 @@
 #include <fstream>
 #include <memory>
 
+#include "mount/awake_processors.h"
 #include "mount/control_socket.h"
 #include "mount/daemon_log.h"
 #include "mount/fuse_adapter.h"
@@ -93,7 +94,8 @@ class Session {
     auto opened = fs::Filesystem::Open(open, config_.store);
     if (!opened) return opened.error();
     filesystem_ = *std::move(opened);
-    observer_ = std::make_unique<RequestObserver>(filesystem_.get());
+    if (config_.options.awake) awake_ = std::make_unique<AwakeProcessors>();
+    observer_ = std::make_unique<RequestObserver>(filesystem_.get(), awake_.get());
     if (config_.options.control_dir) MakeControlDirectory();
     Adapter::Options options{.writeback = config_.options.writeback,
                              .acl = config_.options.acl,
@@ -268,6 +270,7 @@ class Session {
   std::atomic<bool> reported_{false};
   std::shared_ptr<spdlog::logger> log_;
   std::unique_ptr<fs::Filesystem> filesystem_;
+  std::unique_ptr<AwakeProcessors> awake_;
   std::unique_ptr<RequestObserver> observer_;
   std::unique_ptr<ControlDirectory> control_directory_;
   std::unique_ptr<Adapter> adapter_;

@@ -33,6 +33,7 @@ std::string ConfigText(const std::string& store, const std::string& mountpoint, 
   flag("dirsync", options.dirsync);
   line("atime", AtimeText(options));
   line("max_threads", fmt::format("{}", options.max_threads));
+  flag("awake", options.awake);
   flag("io_uring", options.io_uring);
   line("io_uring_memory", FormatSize(options.RingMemoryBytes()));
   line("log_level", options.log_level);

@@ -8,6 +8,7 @@ namespace silt::mount {
 using SteadyClock = std::chrono::steady_clock;
 
 std::chrono::nanoseconds RequestObserver::Serve(RawRequest* request, fuse_session* session) {
+  if (awake_ != nullptr) awake_->OnRequest();
   const std::optional<Request> kind = KindOf(request->opcode());
   std::optional<AccessRecord> record;
   // Before it is served: the reply may take the request's place in memory.

@@ -1,8 +1,9 @@
-// What is noted of every request that is served: how long it took, and the access log while that is on.
+// What is noted of every request that is served: that it came, how long it took, and the access log while that is on.
 #pragma once
 
 #include <chrono>
 
+#include "mount/awake_processors.h"
 #include "mount/observe/access_log.h"
 #include "mount/observe/path_names.h"
 #include "mount/observe/request_latencies.h"
@@ -13,7 +14,9 @@ namespace silt::mount {
 // Thread-safe. Outlives the session.
 class RequestObserver {
  public:
-  explicit RequestObserver(fs::Filesystem* filesystem) : names_(filesystem) {}
+  // `awake`, if not null, hears of every request, and outlives it.
+  explicit RequestObserver(fs::Filesystem* filesystem, AwakeProcessors* awake = nullptr)
+      : awake_(awake), names_(filesystem) {}
 
   // request->Serve(session); returns how long that took.
   std::chrono::nanoseconds Serve(RawRequest* request, fuse_session* session);
@@ -26,6 +29,7 @@ class RequestObserver {
  private:
   void Log(AccessRecord record, const RawRequest& request, std::chrono::nanoseconds took);
 
+  AwakeProcessors* const awake_;
   RequestLatencies latencies_;
   AccessLog access_log_;
   PathNames names_;
