@@ -1,6 +1,7 @@
 #include "mount/device_loop.h"
 
 #include <linux/fuse.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,9 +26,13 @@ struct DeviceLoop::Buffer {
   std::unique_ptr<char[]> bytes = std::make_unique_for_overwrite<char[]>(kSize);
 };
 
-DeviceLoop::DeviceLoop(fuse_session* session, RequestObserver* observer, unsigned max_threads,
+DeviceLoop::DeviceLoop(fuse_session* session, RequestObserver* observer, SyncQueue* syncs, unsigned max_threads,
                        std::function<void()> initialized)
-    : session_(session), observer_(observer), max_threads_(max_threads), initialized_(std::move(initialized)) {}
+    : session_(session),
+      observer_(observer),
+      syncs_(syncs),
+      max_threads_(max_threads),
+      initialized_(std::move(initialized)) {}
 
 DeviceLoop::~DeviceLoop() = default;
 
@@ -83,16 +88,38 @@ void DeviceLoop::Serve(Buffer* buffer, size_t size, uint64_t term) {
   RawRequest request(std::span(buffer->bytes.get(), size));
   const uint32_t opcode = request.opcode();
   const RequestDurations::Kind kind = RequestDurations::KindOf(request);
-  if (durations_.IsLong(kind)) {
+  const bool sync = SyncQueue::Takes(opcode);
+  if (sync && !syncs_->IsAlone()) return QueueSync(request.bytes());
+  if (!sync) syncs_->OnOtherRequest();
+  if (!sync && durations_.IsLong(kind)) {
     Promote(term);
   } else {
     serving_.store(true, std::memory_order_release);
     requests_.fetch_add(1);  // in one order with the watch's own two steps: it counts it, or is woken
     if (watch_sleeps_.load()) WakeWatch();
   }
+  if (sync) {
+    const auto begun = SyncQueue::Clock::now();
+    request.SetSynced(syncs_->SyncHere([this] { return RequestIsWaiting(); }), begun);
+  }
   durations_.Record(kind, observer_->Serve(&request, session_));
   if (term_.load(std::memory_order_acquire) == term) serving_.store(false, std::memory_order_release);
   if (opcode == FUSE_INIT) initialized_();
+}
+
+// The thread that syncs for all replies, too.
+void DeviceLoop::QueueSync(std::span<const char> bytes) {
+  syncs_->Add([session = session_, observer = observer_, begun = SyncQueue::Clock::now(),
+               copy = std::vector<char>(bytes.begin(), bytes.end())](int error) mutable {
+    RawRequest request(copy);
+    request.SetSynced(error, begun);
+    observer->Serve(&request, session);
+  });
+}
+
+bool DeviceLoop::RequestIsWaiting() const {
+  pollfd device{.fd = fuse_session_fd(session_), .events = POLLIN, .revents = 0};
+  return ::poll(&device, 1, 0) > 0;
 }
 
 // Makes room for another leader.

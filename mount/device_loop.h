@@ -13,19 +13,22 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
 #include "mount/fuse_api.h"
 #include "mount/observe/request_observer.h"
 #include "mount/request_durations.h"
+#include "mount/sync_queue.h"
 
 namespace silt::mount {
 
 class DeviceLoop {
  public:
-  // `initialized` is called once, by a serving thread, when the reply to INIT has been sent.
-  DeviceLoop(fuse_session* session, RequestObserver* observer, unsigned max_threads,
+  // `initialized` is called once, by a serving thread, when the reply to INIT has been sent. `syncs`, which outlives
+  // the session's requests, may still be at some when Run returns.
+  DeviceLoop(fuse_session* session, RequestObserver* observer, SyncQueue* syncs, unsigned max_threads,
              std::function<void()> initialized);
   ~DeviceLoop();
 
@@ -39,6 +42,8 @@ class DeviceLoop {
   void Lead(uint64_t term, Buffer* buffer);
   bool Receive(Buffer* buffer, size_t* size);
   void Serve(Buffer* buffer, size_t size, uint64_t term);
+  void QueueSync(std::span<const char> bytes);
+  bool RequestIsWaiting() const;
   void Promote(uint64_t term);
   void Stop(int error);
   void Watch();
@@ -46,6 +51,7 @@ class DeviceLoop {
 
   fuse_session* const session_;
   RequestObserver* const observer_;
+  SyncQueue* const syncs_;
   const unsigned max_threads_;
   const std::function<void()> initialized_;
   RequestDurations durations_;

@@ -94,6 +94,14 @@ void ReplyOutcome(fuse_req_t request, const fs::Outcome& outcome) {
   fuse_reply_err(request, outcome ? 0 : outcome.error().value());
 }
 
+void ReplySynced(fuse_req_t request, fs::Filesystem& filesystem) {
+  if (std::optional<int> error = RawRequest::Current()->synced()) {
+    fuse_reply_err(request, *error);
+  } else {
+    ReplyOutcome(request, filesystem.SyncAll());
+  }
+}
+
 void ReplyAttributes(fuse_req_t request, const fs::Result<fs::Attributes>& result) {
   if (!result) {
     fuse_reply_err(request, result.error().value());

@@ -71,8 +71,8 @@ void Write(fuse_req_t request, fuse_ino_t ino, const char* data, size_t size, of
   }
 }
 
-void Fsync(fuse_req_t request, fuse_ino_t ino, int /*datasync*/, fuse_file_info* /*info*/) {
-  ReplyOutcome(request, Begin(request, Request::kFsync).Fsync(ino));
+void Fsync(fuse_req_t request, fuse_ino_t /*ino*/, int /*datasync*/, fuse_file_info* /*info*/) {
+  ReplySynced(request, Begin(request, Request::kFsync));
 }
 
 void Fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info* /*info*/) {

@@ -117,7 +117,7 @@ void Readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, 
 }
 
 void Fsyncdir(fuse_req_t request, fuse_ino_t /*ino*/, int /*datasync*/, fuse_file_info* /*info*/) {
-  ReplyOutcome(request, Begin(request, Request::kFsyncdir).SyncAll());
+  ReplySynced(request, Begin(request, Request::kFsyncdir));
 }
 
 }  // namespace silt::mount

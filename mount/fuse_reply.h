@@ -60,6 +60,8 @@ inline fs::Caller CallerOf(fuse_req_t request) {
 fuse_entry_param ToEntry(const fs::Attributes& attributes);
 
 void ReplyOutcome(fuse_req_t request, const fs::Outcome& outcome);
+// Syncs, unless that was done before (RawRequest::synced).
+void ReplySynced(fuse_req_t request, fs::Filesystem& filesystem);
 void ReplyAttributes(fuse_req_t request, const fs::Result<fs::Attributes>& result);
 // Gives the reference back when the reply does not arrive.
 void ReplyEntry(fuse_req_t request, fs::Filesystem& filesystem, const fs::Result<fs::Attributes>& result);

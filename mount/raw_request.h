@@ -4,6 +4,7 @@
 
 #include <sys/uio.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -56,6 +57,16 @@ class RawRequest {
   // See ReplyTarget::Space; empty where there is none. REQUIRES: a request without payload.
   std::span<char> ReplySpace() const { return target_ != nullptr ? target_->Space() : std::span<char>(); }
 
+  // Of FSYNC and FSYNCDIR: what they ask for was done before they are served (SyncQueue), with this errno, 0 for
+  // success. `begun`: when the request came.
+  void SetSynced(int error, std::chrono::steady_clock::time_point begun) {
+    synced_ = error;
+    begun_ = begun;
+  }
+  std::optional<int> synced() const { return synced_; }
+  // nullopt: it came now.
+  std::optional<std::chrono::steady_clock::time_point> begun() const { return begun_; }
+
   // Being served by this thread; nullptr outside of Serve.
   static RawRequest* Current();
 
@@ -69,6 +80,8 @@ class RawRequest {
   uint32_t opcode_;
   uint64_t accepted_ = 0;
   std::optional<int> reply_error_;
+  std::optional<int> synced_;
+  std::optional<std::chrono::steady_clock::time_point> begun_;
   uint64_t reply_front_ = 0;  // the first bytes of its body, where it has so many
 };
 

@@ -118,39 +118,59 @@ void RingQueue::OnRequest(RingEntry* entry) {
   std::span<char> request = entry->TakeRequest();
   if (request.empty()) {
     entry->ReplyError(EIO);
-  } else if (shared_->durations->IsLong(RequestDurations::KindOf(RawRequest(request)))) {
+  } else if (RawRequest raw(request, entry); SyncQueue::Takes(raw.opcode())) {
+    if (!OnSyncRequest(entry, request)) return;
+  } else if (shared_->syncs->OnOtherRequest(); shared_->durations->IsLong(RequestDurations::KindOf(raw))) {
     shared_->workers->Add([this, entry, request] {
-      Serve(entry, request);
-      HandBack(entry);
+      RawRequest moved(request, entry);
+      Serve(entry, &moved);
+      HandBack({entry, {}});
     });
     return;
   } else {
-    Serve(entry, request);
+    Serve(entry, &raw);
   }
   Submit(entry, ring_abi::kCommitAndFetch);
 }
 
-void RingQueue::Serve(RingEntry* entry, std::span<char> bytes) {
-  entry->ReplyError(EIO);  // replaced by the reply
-  RawRequest request(bytes, entry);
-  const RequestDurations::Kind kind = RequestDurations::KindOf(request);
-  shared_->durations->Record(kind, shared_->observer->Serve(&request, shared_->session));
+bool RingQueue::OnSyncRequest(RingEntry* entry, std::span<char> bytes) {
+  auto serve = [this, entry, bytes, begun = SyncQueue::Clock::now()](int error) {
+    RawRequest request(bytes, entry);
+    request.SetSynced(error, begun);
+    Serve(entry, &request);
+  };
+  if (shared_->syncs->IsAlone()) {
+    serve(shared_->syncs->SyncHere([this] { return ring_->HasCompletion(); }));
+    return true;
+  }
+  // Served here, not by the one thread that syncs for all: it has the next sync to make.
+  shared_->syncs->Add([this, entry, serve](int error) { HandBack({entry, [serve, error] { serve(error); }}); });
+  return false;
 }
 
-void RingQueue::HandBack(RingEntry* entry) {
+void RingQueue::Serve(RingEntry* entry, RawRequest* request) {
+  entry->ReplyError(EIO);  // replaced by the reply
+  const RequestDurations::Kind kind = RequestDurations::KindOf(*request);
+  shared_->durations->Record(kind, shared_->observer->Serve(request, shared_->session));
+}
+
+void RingQueue::HandBack(HandedBack back) {
   std::lock_guard lock(mutex_);
-  handed_back_.push_back(entry);
+  handed_back_.push_back(std::move(back));
   if (handed_back_.size() == 1) ::eventfd_write(wake_.get(), 1);
 }
 
 void RingQueue::TakeHandedBack() {
-  std::vector<RingEntry*> replied;
+  std::vector<HandedBack> back;
   {
     std::lock_guard lock(mutex_);
-    replied.swap(handed_back_);
+    back.swap(handed_back_);
     stopping_ = stop_asked_;
   }
-  for (RingEntry* entry : replied) Submit(entry, ring_abi::kCommitAndFetch);
+  for (const HandedBack& one : back) {
+    if (one.serve) one.serve();
+    Submit(one.entry, ring_abi::kCommitAndFetch);
+  }
 }
 
 }  // namespace silt::mount

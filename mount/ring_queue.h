@@ -2,8 +2,8 @@
 // client's request is answered without another processor being woken.
 //
 // A request arrives on the thread that submitted its entry, and only while that thread is not inside the kernel for
-// something else. So this thread submits them all, and what is likely to take long (request_durations.h) goes to other
-// threads, which hand the reply back: others of that processor do not wait for it.
+// something else. So this thread submits them all, and what is likely to take long (request_durations.h, sync_queue.h)
+// goes to other threads, which hand the reply back: others of that processor do not wait for it.
 #pragma once
 
 #include <functional>
@@ -16,6 +16,7 @@
 #include "mount/observe/request_observer.h"
 #include "mount/request_durations.h"
 #include "mount/ring_entry.h"
+#include "mount/sync_queue.h"
 #include "mount/worker_pool.h"
 
 namespace silt::mount {
@@ -28,6 +29,7 @@ class RingQueue {
     RequestObserver* observer = nullptr;
     WorkerPool* workers = nullptr;
     RequestDurations* durations = nullptr;
+    SyncQueue* syncs = nullptr;
     std::function<void(int error)> failed;  // the kernel refused an entry: -errno
   };
 
@@ -40,6 +42,11 @@ class RingQueue {
   void Stop();
 
  private:
+  struct HandedBack {
+    RingEntry* entry;
+    std::function<void()> serve;  // empty: it has been replied to
+  };
+
   RingQueue(const Shared* shared, uint16_t number) : shared_(shared), number_(number) {}
   void Run();
   void PinToProcessor() const;
@@ -47,9 +54,11 @@ class RingQueue {
   void ListenForReplies();
   void OnCompletion(const io_uring_cqe& completion);
   void OnRequest(RingEntry* entry);
-  void Serve(RingEntry* entry, std::span<char> request);
+  // False: the reply will be handed back.
+  bool OnSyncRequest(RingEntry* entry, std::span<char> bytes);
+  void Serve(RingEntry* entry, RawRequest* request);
   void TakeHandedBack();
-  void HandBack(RingEntry* entry);
+  void HandBack(HandedBack back);
 
   const Shared* const shared_;
   const uint16_t number_;  // the processor's
@@ -60,7 +69,7 @@ class RingQueue {
   UniqueFd wake_;            // an eventfd: something was handed back, or the end has come
   uint64_t wake_count_ = 0;  // where the ring reads it to
   std::mutex mutex_;
-  std::vector<RingEntry*> handed_back_;  // guarded by mutex_
+  std::vector<HandedBack> handed_back_;  // guarded by mutex_
   bool stop_asked_ = false;              // guarded by mutex_
   std::thread thread_;
 };

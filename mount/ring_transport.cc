@@ -31,6 +31,7 @@ RingTransport::RingTransport(fuse_session* session, const Options& options)
               .observer = options.observer,
               .workers = &workers_,
               .durations = &durations_,
+              .syncs = options.syncs,
               .failed = options.failed} {}
 
 RingTransport::~RingTransport() = default;

@@ -13,6 +13,7 @@ class RingTransport {
  public:
   struct Options {
     RequestObserver* observer = nullptr;
+    SyncQueue* syncs = nullptr;             // outlives it
     uint64_t memory_bytes = 0;              // for the buffers of all queues; each has one entry at least
     unsigned max_threads = 1;               // for what takes long
     std::function<void(int error)> failed;  // the kernel refused an entry after all: the mount cannot be used

@@ -137,8 +137,7 @@ class Session {
                      .read_only = config_.options.read_only,
                      .uptime_seconds = 0,
                      .transport = {}};
-    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), observer_.get(),
-                                         &transport_status_);
+    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), observer_.get(), &transport_status_);
     auto started = ControlServer::Start(
         config_.store, [this](const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted) {
           return service_->Answer(request, emit, unwanted);
@@ -184,6 +183,11 @@ class Session {
                                .io_uring = config_.options.io_uring,
                                .ring_memory_bytes = config_.options.RingMemoryBytes(),
                                .max_threads = config_.options.max_threads,
+                               .sync =
+                                   [this] {
+                                     auto synced = filesystem_->SyncAll();
+                                     return synced ? 0 : synced.error().value();
+                                   },
                                .ready = [this] { OnReady(); },
                                .broken =
                                    [this](const std::string& why) {

@@ -25,10 +25,14 @@ std::string WhatToEnable() {
 }  // namespace
 
 Transport::Transport(fuse_session* session, Options options, TransportStatus* status)
-    : session_(session), options_(std::move(options)), routed_(RouteReplies(session)), status_(status) {}
+    : session_(session),
+      options_(std::move(options)),
+      routed_(RouteReplies(session)),
+      syncs_(options_.sync),
+      status_(status) {}
 
 int Transport::Run() {
-  DeviceLoop loop(session_, options_.observer, options_.max_threads, [this] { OnInitialized(); });
+  DeviceLoop loop(session_, options_.observer, &syncs_, options_.max_threads, [this] { OnInitialized(); });
   int error = loop.Run();
   if (rings_) rings_->Stop();
   return error;
@@ -51,11 +55,12 @@ std::string Transport::PrepareRings(uint64_t offered) {
     return "FUSE over io_uring needs a libfuse built with fuse_session_custom_io; packaging/libfuse.sh builds one";
   RingTransport::Options options{
       .observer = options_.observer,
+      .syncs = &syncs_,
       .memory_bytes = options_.ring_memory_bytes,
       .max_threads = options_.max_threads,
       .failed = [this](int error) {
-        options_.broken(fmt::format("the kernel refused FUSE over io_uring: {}; mount with -o noio_uring",
-                                    std::strerror(-error)));
+        options_.broken(
+            fmt::format("the kernel refused FUSE over io_uring: {}; mount with -o noio_uring", std::strerror(-error)));
       }};
   auto rings = RingTransport::Create(session_, options);
   if (!rings) return fmt::format("no FUSE over io_uring: {}", rings.error().message());

@@ -20,6 +20,7 @@ class Transport {
     bool io_uring = true;            // use it if it is there
     uint64_t ring_memory_bytes = 0;  // see RingTransport
     unsigned max_threads = 16;
+    std::function<int()> sync;                           // see SyncQueue
     std::function<void()> ready;                         // called once: requests are served from now on
     std::function<void(const std::string& why)> broken;  // the mount cannot be used and should be taken away
   };
@@ -40,6 +41,7 @@ class Transport {
   fuse_session* const session_;
   const Options options_;
   const bool routed_;
+  SyncQueue syncs_;
   std::unique_ptr<RingTransport> rings_;
   TransportStatus* const status_;
 };

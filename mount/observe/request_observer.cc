@@ -13,7 +13,7 @@ std::chrono::nanoseconds RequestObserver::Serve(RawRequest* request, fuse_sessio
   std::optional<AccessRecord> record;
   // Before it is served: the reply may take the request's place in memory.
   if (access_log_.enabled()) record = DecodeAccess(request->bytes());
-  const auto begun = SteadyClock::now();
+  const auto begun = request->begun().value_or(SteadyClock::now());
   request->Serve(session);
   const std::chrono::nanoseconds took = SteadyClock::now() - begun;
   if (kind) latencies_.Record(*kind, took);

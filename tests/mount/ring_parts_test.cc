@@ -64,7 +64,7 @@ TEST(RequestDurations, OneVeryLongRequestCountsAtOnceAndManyQuickOnesMakeUpForIt
 
 TEST(WorkerPool, WorkThatWaitsDoesNotHoldUpOtherWork) {
   std::latch all(4);
-  WorkerPool pool(4);  // joins its threads before the latch goes
+  WorkerPool pool(4);                                                    // joins its threads before the latch goes
   for (int i = 0; i < 4; ++i) pool.Add([&] { all.arrive_and_wait(); });  // none ends before all have begun
   all.wait();
 }
@@ -175,13 +175,18 @@ class RefusedRing : public testing::Test {
 TEST_F(RefusedRing, EachRefusedEntryIsReportedAndTheQueueEnds) {
   WorkerPool workers(1);
   RequestDurations durations;
+  SyncQueue syncs([] { return 0; });
   std::latch refused(3);
   std::atomic<int> error{0};
-  RingQueue::Shared shared{
-      .session = session_, .observer = nullptr, .workers = &workers, .durations = &durations, .failed = [&](int why) {
-        error = why;
-        refused.count_down();
-      }};
+  RingQueue::Shared shared{.session = session_,
+                           .observer = nullptr,
+                           .workers = &workers,
+                           .durations = &durations,
+                           .syncs = &syncs,
+                           .failed = [&](int why) {
+                             error = why;
+                             refused.count_down();
+                           }};
   auto queue = RingQueue::Create(&shared, 0, 3);
   if (!queue) GTEST_SKIP() << "no io_uring here: " << queue.error().ToString();
   (*queue)->Start();
