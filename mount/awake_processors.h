@@ -20,7 +20,7 @@ namespace silt::mount {
 class RequestBurst {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr uint64_t kBurst = 8;
+  static constexpr uint64_t kBurst = 4;
   static constexpr auto kWindow = std::chrono::milliseconds(10);
 
   // At every kBurst-th request.

@@ -1,4 +1,6 @@
 // Opening a store: the lock, the MANIFEST, the WALs, and what an earlier run left lying about.
+#include <pthread.h>
+
 #include <algorithm>
 #include <set>
 
@@ -243,8 +245,14 @@ Status DbImpl::SweepDirectory(const std::vector<FileNumber>& superfluous_wals) {
 void DbImpl::StartThreads() {
   std::lock_guard lock(mutex_);
   wal_wanted_ = true;
-  flush_thread_ = std::thread([this] { FlushLoop(); });
-  compaction_thread_ = std::thread([this] { CompactionLoop(); });
+  flush_thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "lsm-flush");
+    FlushLoop();
+  });
+  compaction_thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), "lsm-compaction");
+    CompactionLoop();
+  });
 }
 
 }  // namespace silt::lsm
