@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "lsm/storage/append_window.h"
 #include "lsm/storage/posix_lock.h"
 #include "lsm/storage/posix_util.h"
 #include "lsm/storage/storage.h"
@@ -23,6 +24,12 @@ namespace {
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirMode = 0700;
 constexpr uint64_t kPageSize = 4096;
+
+// Appends up to this size go through a window of the file. Beyond it the copy and the page faults (some 2 us a page)
+// cost more than the system call that they save.
+constexpr size_t kLargestThroughWindow = 1024;
+// So many appends without a Sync make a window worth its page faults, which come again for each page that a sync wrote.
+constexpr uint32_t kAppendsBeforeWindow = 16;
 
 int AdviceOf(AccessPattern pattern) {
   switch (pattern) {
@@ -79,12 +86,13 @@ class PosixWritableFile final : public WritableFile {
 
   Status Append(std::string_view data) override {
     uint64_t position = position_.load(std::memory_order_relaxed);
-    SILT_RETURN_IF_ERROR(WriteFully(fd_.get(), path_, position, data));
+    if (!StoreInWindow(position, data)) SILT_RETURN_IF_ERROR(WriteFully(fd_.get(), path_, position, data));
     position_.store(position + data.size(), std::memory_order_release);
     return Status::Ok();
   }
 
   Status Sync() override {
+    appends_since_sync_.store(0, std::memory_order_relaxed);
     while (::fdatasync(fd_.get()) != 0) {
       if (errno != EINTR) return ErrnoStatus("fdatasync", path_, errno);
     }
@@ -101,6 +109,8 @@ class PosixWritableFile final : public WritableFile {
   }
 
   Status Truncate(uint64_t size) override {
+    window_.Close();
+    owned_ = std::min(owned_, size);
     while (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
       if (errno != EINTR) return ErrnoStatus("ftruncate", path_, errno);
     }
@@ -116,7 +126,16 @@ class PosixWritableFile final : public WritableFile {
       if (errno == EOPNOTSUPP) return FillWithZeros(size);
       return ErrnoStatus("fallocate", path_, errno);
     }
+    if (AppendWindow::Suits(fd_.get())) owned_ = size;
     return Status::Ok();
+  }
+
+  // Of a file that was written before.
+  void FindOwned() {
+    struct stat info {};
+    if (::fstat(fd_.get(), &info) != 0 || !AppendWindow::Suits(fd_.get())) return;
+    auto size = static_cast<uint64_t>(info.st_size);
+    if (static_cast<uint64_t>(info.st_blocks) * 512 >= size) owned_ = size;  // else it has holes
   }
 
   Status WriteZeros(uint64_t begin, uint64_t end) override {
@@ -132,6 +151,7 @@ class PosixWritableFile final : public WritableFile {
   uint64_t Position() const override { return position_.load(std::memory_order_acquire); }
 
   Status Close() override {
+    window_.Close();
     int fd = fd_.release();
     // Linux gives the descriptor back even when close is interrupted.
     if (fd < 0 || ::close(fd) == 0 || errno == EINTR) return Status::Ok();
@@ -147,26 +167,41 @@ class PosixWritableFile final : public WritableFile {
     return WriteZeros(static_cast<uint64_t>(info.st_size), size);
   }
 
+  bool StoreInWindow(uint64_t position, std::string_view data) {
+    if (data.size() > kLargestThroughWindow || position + data.size() > owned_) return false;
+    uint32_t appends = appends_since_sync_.load(std::memory_order_relaxed);
+    if (appends < kAppendsBeforeWindow) {
+      appends_since_sync_.store(appends + 1, std::memory_order_relaxed);  // a Sync meanwhile may go uncounted
+      return false;
+    }
+    return window_.Store(fd_.get(), position, data, owned_);
+  }
+
   UniqueFd fd_;
   std::string path_;
   std::atomic<uint64_t> position_{0};
   uint64_t writeback_ = 0;  // write-back was started below this offset
+  uint64_t owned_ = 0;      // the file has its blocks below this offset, and windows suit it
+  AppendWindow window_;
+  std::atomic<uint32_t> appends_since_sync_{0};
 };
 
 class PosixStorage final : public Storage {
  public:
   Result<std::unique_ptr<WritableFile>> NewWritableFile(const std::string& path) override {
-    UniqueFd fd = OpenRetry(path, O_WRONLY | O_CREAT | O_TRUNC, kFileMode);
+    UniqueFd fd = OpenRetry(path, O_RDWR | O_CREAT | O_TRUNC, kFileMode);
     if (!fd) return Fail(ErrnoStatus("open", path, errno));
     return std::make_unique<PosixWritableFile>(std::move(fd), path);
   }
 
   Result<std::unique_ptr<WritableFile>> ReuseWritableFile(const std::string& old_path,
                                                           const std::string& path) override {
-    UniqueFd fd = OpenRetry(old_path, O_WRONLY);
+    UniqueFd fd = OpenRetry(old_path, O_RDWR);
     if (!fd) return Fail(ErrnoStatus("open", old_path, errno));
     if (auto status = RenameFile(old_path, path); !status.ok()) return Fail(std::move(status));
-    return std::make_unique<PosixWritableFile>(std::move(fd), path);
+    auto file = std::make_unique<PosixWritableFile>(std::move(fd), path);
+    file->FindOwned();
+    return file;
   }
 
   Result<std::unique_ptr<RandomAccessFile>> NewRandomAccessFile(const std::string& path) override {

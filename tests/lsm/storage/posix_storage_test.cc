@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -10,9 +11,12 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "lsm/filenames.h"
+#include "lsm/storage/append_window.h"
 #include "lsm/storage/posix_util.h"
 #include "lsm/storage/storage.h"
 
@@ -172,6 +176,170 @@ TEST_F(PosixStorageTest, OneThreadAppendsWhileAnotherSyncs) {
   for (int i = 0; i < 1000; ++i) ASSERT_TRUE(file.Append(std::string(100, 'x')).ok());
   syncer.join();
   EXPECT_EQ(storage_->FileSize(Path("a")), 100000u);
+}
+
+// ---- Small appends, which go through a window in memory where the filesystem suits it
+
+constexpr uint64_t kPreallocated = 3 << 20;
+
+class AppendWindowTest : public PosixStorageTest {
+ protected:
+  void SetUp() override {
+    UniqueFd fd = OpenRetry(dir_, O_RDONLY);
+    if (!AppendWindow::Suits(fd.get())) GTEST_SKIP() << dir_ << " is on a filesystem without windows";
+  }
+  std::unique_ptr<WritableFile> Preallocated(const std::string& name) {
+    auto file = storage_->NewWritableFile(Path(name));
+    EXPECT_TRUE(file);
+    EXPECT_TRUE((*file)->Preallocate(kPreallocated).ok());
+    return std::move(*file);
+  }
+  bool IsMapped(const std::string& name) {
+    std::ifstream file("/proc/self/maps");
+    std::string maps{std::istreambuf_iterator<char>(file), {}};
+    return maps.find(Path(name)) != std::string::npos;
+  }
+  // What the file holds below `size`.
+  std::string Head(const std::string& name, size_t size) {
+    std::string head(size, '?');
+    auto file = storage_->NewRandomAccessFile(Path(name));
+    EXPECT_TRUE(file);
+    EXPECT_EQ((*file)->Read(0, head), size);
+    return head;
+  }
+  std::string Record(size_t size) { return std::string(size, static_cast<char>('a' + records_++ % 26)); }
+  std::string AppendSmall(WritableFile* file, int count) {
+    std::string appended;
+    for (int i = 0; i < count; ++i) {
+      std::string record = Record(50 + static_cast<size_t>(i) % 100);
+      EXPECT_TRUE(file->Append(record).ok());
+      appended += record;
+    }
+    return appended;
+  }
+
+ private:
+  int records_ = 0;
+};
+
+TEST_F(AppendWindowTest, AppendsOfAllSizesStandInTheirOrder) {
+  auto file = Preallocated("a");
+  std::string expected = AppendSmall(file.get(), 100);
+  EXPECT_TRUE(IsMapped("a"));
+  // Over the windows' ends, with large ones among them, and on behind what was preallocated.
+  for (int i = 0; expected.size() < kPreallocated + 100'000; ++i) {
+    expected += AppendSmall(file.get(), 1000);
+    std::string record = Record(i % 2 == 0 ? 40'000 : 300'000);
+    ASSERT_TRUE(file->Append(record).ok());
+    expected += record;
+    if (i % 3 == 0) {
+      ASSERT_TRUE(file->Sync().ok());
+    }
+  }
+  EXPECT_EQ(file->Position(), expected.size());
+  ASSERT_TRUE(file->Close().ok());
+  EXPECT_FALSE(IsMapped("a"));
+  EXPECT_TRUE(Head("a", expected.size()) == expected);
+}
+
+TEST_F(AppendWindowTest, KilledTheProcessLosesNothingThatWasAppended) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  pid_t child = ::fork();
+  if (child == 0) {
+    auto file = Preallocated("a");
+    std::string expected = AppendSmall(file.get(), 20'000);
+    uint64_t size = IsMapped("a") ? expected.size() : 0;
+    if (::write(ready[1], &size, sizeof size) == sizeof size) ::raise(SIGKILL);
+    ::_exit(1);
+  }
+  uint64_t size = 0;
+  ASSERT_EQ(::read(ready[0], &size, sizeof size), static_cast<ssize_t>(sizeof size));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  auto again = Preallocated("b");
+  std::string expected = AppendSmall(again.get(), 20'000);
+  ASSERT_EQ(size, expected.size());
+  EXPECT_TRUE(Head("a", size) == expected);
+  for (int fd : ready) ::close(fd);
+}
+
+TEST_F(AppendWindowTest, AfterATruncateAppendsGoOnFromThere) {
+  auto file = Preallocated("a");
+  std::string expected = AppendSmall(file.get(), 1000);
+  expected.resize(20'000);
+  ASSERT_TRUE(file->Truncate(expected.size()).ok());
+  EXPECT_FALSE(IsMapped("a"));
+  expected += AppendSmall(file.get(), 1000);
+  EXPECT_EQ(ReadFileToString(storage_, Path("a")), expected);
+}
+
+TEST_F(AppendWindowTest, AFileThatIsUsedAgainIsOverwrittenFromItsStart) {
+  std::string old = AppendSmall(Preallocated("a").get(), 3000);
+  auto file = storage_->ReuseWritableFile(Path("a"), Path("b"));
+  ASSERT_TRUE(file);
+  std::string expected = AppendSmall(file->get(), 1000);
+  EXPECT_TRUE(IsMapped("b"));
+  EXPECT_TRUE(Head("b", old.size()) == expected + old.substr(expected.size()));
+}
+
+// Where a hole is filled, space may run out: that is for write(2) to report.
+TEST_F(AppendWindowTest, AFileWithHolesGetsNoWindow) {
+  {
+    UniqueFd fd = OpenRetry(Path("a"), O_RDWR | O_CREAT, 0600);
+    ASSERT_EQ(::ftruncate(fd.get(), kPreallocated), 0);
+  }
+  auto file = storage_->ReuseWritableFile(Path("a"), Path("b"));
+  ASSERT_TRUE(file);
+  std::string expected = AppendSmall(file->get(), 1000);
+  EXPECT_FALSE(IsMapped("b"));
+  EXPECT_TRUE(Head("b", expected.size()) == expected);
+}
+
+// Each sync makes the pages that it wrote cost a fault again.
+TEST_F(AppendWindowTest, WhoSyncsOftenGetsNoWindow) {
+  auto file = Preallocated("a");
+  for (int i = 0; i < 30; ++i) {
+    AppendSmall(file.get(), 10);
+    ASSERT_TRUE(file->Sync().ok());
+  }
+  EXPECT_FALSE(IsMapped("a"));
+}
+
+// The host raises SIGBUS at the first touch of a page that the file has no more, as it does when its disk fails.
+TEST_F(AppendWindowTest, WhatTheWindowCannotTakeIsWritten) {
+  auto file = Preallocated("a");
+  std::string expected = AppendSmall(file.get(), 100);
+  ASSERT_TRUE(IsMapped("a"));
+  ASSERT_EQ(::truncate(Path("a").c_str(), 0), 0);
+  std::string lost(expected.size(), '\0');
+  std::string rest = AppendSmall(file.get(), 1000);
+  EXPECT_EQ(file->Position(), expected.size() + rest.size());
+  EXPECT_FALSE(IsMapped("a"));
+  EXPECT_EQ(ReadFileToString(storage_, Path("a")), lost + rest);
+}
+
+TEST_F(AppendWindowTest, OtherBusErrorsGoToWhoHandledThemBefore) {
+  auto touch_behind_the_end = [&](auto&& before) {
+    pid_t child = ::fork();
+    if (child == 0) {
+      before();
+      AppendSmall(Preallocated("a").get(), 100);  // with the first window comes the handler
+      UniqueFd fd = OpenRetry(Path("b"), O_RDWR | O_CREAT, 0600);
+      void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+      if (memory == MAP_FAILED) ::_exit(1);
+      *static_cast<volatile char*>(memory) = 'x';
+      ::_exit(2);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    return status;
+  };
+  int unhandled = touch_behind_the_end([] { ::signal(SIGBUS, SIG_DFL); });
+  EXPECT_TRUE(WIFSIGNALED(unhandled) && WTERMSIG(unhandled) == SIGBUS) << unhandled;
+  int handled = touch_behind_the_end([] { ::signal(SIGBUS, [](int) { ::_exit(77); }); });
+  EXPECT_TRUE(WIFEXITED(handled) && WEXITSTATUS(handled) == 77) << handled;
 }
 
 }  // namespace
