@@ -43,7 +43,8 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
     return PassOn(signal, info, context);
   }
   int error = errno;
-  void* put = ::mmap(guarded.begin, guarded.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  void* put =
+      ::mmap(guarded.begin, guarded.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   errno = error;
   if (put == MAP_FAILED) return PassOn(signal, info, context);
   guarded.failed = true;
@@ -89,7 +90,8 @@ bool AppendWindow::Copy(uint64_t position, std::string_view data) {
   std::memcpy(memory_ + (position - begin_), data.data(), data.size());
   std::atomic_signal_fence(std::memory_order_seq_cst);
   guarded.begin = nullptr;
-  if (!guarded.failed) [[likely]] return true;
+  if (!guarded.failed) [[likely]]
+    return true;
   unusable_ = true;
   Close();
   return false;
