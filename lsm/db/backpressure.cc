@@ -57,8 +57,9 @@ uint64_t Backpressure::Delay(uint64_t now_micros, uint64_t bytes, double fill) {
   double cost = (static_cast<double>(bytes) + kOverhead) / rate * 1e6;
   double now = static_cast<double>(now_micros);
   std::lock_guard lock(mutex_);
-  double begin = std::clamp(next_free_, now, now + kLongestSleep);
-  next_free_ = begin + cost;
+  double& next_free = next_free_[bytes >= kBulkBytes ? 1 : 0];
+  double begin = std::clamp(next_free, now, now + kLongestSleep);
+  next_free = begin + cost;
   return begin - now < kShortestSleep ? 0 : static_cast<uint64_t>(begin - now);
 }
 

@@ -27,8 +27,12 @@ class Backpressure {
   bool Eased() const { return eased_.load(std::memory_order_relaxed); }
   // 0: writers are free. Up to 1: they get kSlowest.  `fill`: how full the active memtable is, 0 to 1.
   double Severity(double fill) const;
-  // Microseconds that a write of `bytes` should wait at `now`. All writers share one allowance of bytes per second, so
-  // that waiting in parallel does not let more through.
+  // From this size on a write is bulk.
+  static constexpr uint64_t kBulkBytes = 64 << 10;
+
+  // Microseconds that a write of `bytes` should wait at `now`. Writers share an allowance of bytes per second, so that
+  // waiting in parallel does not let more through; those of bulk writes have one of their own, so that who writes little
+  // does not wait for what somebody else's megabytes have used up.
   uint64_t Delay(uint64_t now_micros, uint64_t bytes, double fill);
   // Too many runs in L0: writers wait until there are fewer.
   bool MustStop() const { return must_stop_.load(std::memory_order_relaxed); }
@@ -40,7 +44,7 @@ class Backpressure {
   std::atomic<bool> must_stop_{false};
   std::atomic<bool> eased_{true};  // none of the three
   std::mutex mutex_;
-  double next_free_ = 0;  // guarded by mutex_: when the allowance is used up until
+  double next_free_[2] = {0, 0};  // guarded by mutex_: when the allowances, the second of bulk writes, are used up until
 };
 
 }  // namespace silt::lsm

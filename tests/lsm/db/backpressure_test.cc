@@ -53,6 +53,15 @@ TEST(BackpressureTest, WritersThatWaitSideBySideShareOneAllowance) {
   EXPECT_LT(second, third);
 }
 
+TEST(BackpressureTest, WhoWritesLittleDoesNotWaitForWhatBulkWritesHaveUsedUp) {
+  Options options;
+  Backpressure pressure(options);
+  pressure.Update({.l0_runs = options.l0_slowdown_runs, .immutable_memtables = 0, .pending_compaction_bytes = 0});
+  for (int i = 0; i < 8; ++i) pressure.Delay(1'000'000, 1 << 20, 0);
+  EXPECT_GT(pressure.Delay(1'000'000, Backpressure::kBulkBytes, 0), 0u);
+  EXPECT_EQ(pressure.Delay(1'000'000, 1000, 0), 0u);
+}
+
 TEST(BackpressureTest, WithoutCompactionsNobodyWaitsForThem) {
   Options options;
   options.disable_auto_compaction = true;
