@@ -9,6 +9,8 @@
 #include <cstring>
 #include <string>
 
+#include "mount/prompt_thread.h"
+
 namespace silt::mount {
 
 using lsm::Fail;
@@ -48,6 +50,7 @@ void RingQueue::Stop() {
 
 void RingQueue::Run() {
   PinToProcessor();
+  TakeShortTurns();
   ListenForReplies();
   for (const auto& entry : entries_) Submit(entry.get(), ring_abi::kRegister);
   live_ = entries_.size();

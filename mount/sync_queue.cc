@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "mount/prompt_thread.h"
+
 namespace silt::mount {
 
 SyncQueue::SyncQueue(std::function<int()> sync) : sync_(std::move(sync)) {
@@ -47,6 +49,7 @@ int SyncQueue::SyncHere(const std::function<bool()>& others_came) {
 
 void SyncQueue::Run() {
   pthread_setname_np(pthread_self(), "siltfs-sync");
+  TakeShortTurns();
   std::vector<Done> batch;
   std::unique_lock lock(mutex_);
   for (;;) {

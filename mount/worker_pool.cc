@@ -1,5 +1,7 @@
 #include "mount/worker_pool.h"
 
+#include "mount/prompt_thread.h"
+
 namespace silt::mount {
 
 WorkerPool::~WorkerPool() {
@@ -19,6 +21,7 @@ void WorkerPool::Add(std::function<void()> work) {
 }
 
 void WorkerPool::Run() {
+  TakeShortTurns();
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;
