@@ -30,6 +30,9 @@ constexpr uint64_t kPageSize = 4096;
 constexpr size_t kLargestThroughWindow = 1024;
 // So many appends without a Sync make a window worth its page faults, which come again for each page that a sync wrote.
 constexpr uint32_t kAppendsBeforeWindow = 16;
+// What is written by one call may become one folio of the page cache, and each later write into a folio, when the log
+// is used again, walks over all of its blocks: 1.3 us for a MiB, 0.4 for 64 KiB.
+constexpr uint64_t kWriteStep = 128 << 10;
 
 int AdviceOf(AccessPattern pattern) {
   switch (pattern) {
@@ -91,6 +94,14 @@ class PosixWritableFile final : public WritableFile {
     return Status::Ok();
   }
 
+  Status AppendPieces(std::span<const std::string_view> pieces) override {
+    uint64_t position = position_.load(std::memory_order_relaxed);
+    SILT_RETURN_IF_ERROR(WritePieces(fd_.get(), path_, position, pieces, kWriteStep));
+    for (std::string_view piece : pieces) position += piece.size();
+    position_.store(position, std::memory_order_release);
+    return Status::Ok();
+  }
+
   Status Sync() override {
     appends_since_sync_.store(0, std::memory_order_relaxed);
     while (::fdatasync(fd_.get()) != 0) {
@@ -139,7 +150,7 @@ class PosixWritableFile final : public WritableFile {
   }
 
   Status WriteZeros(uint64_t begin, uint64_t end) override {
-    static constexpr std::array<char, 256 << 10> kZeros{};
+    static constexpr std::array<char, kWriteStep> kZeros{};
     while (begin < end) {
       auto n = static_cast<size_t>(std::min<uint64_t>(kZeros.size(), end - begin));
       SILT_RETURN_IF_ERROR(WriteFully(fd_.get(), path_, begin, {kZeros.data(), n}));

@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <system_error>
 
@@ -46,6 +49,32 @@ Status WriteFully(int fd, const std::string& path, uint64_t offset, std::string_
     offset += static_cast<uint64_t>(n);
   }
   return Status::Ok();
+}
+
+Status WritePieces(int fd, const std::string& path, uint64_t offset, std::span<const std::string_view> pieces,
+                   uint64_t step) {
+  size_t taken = 0;  // of the first piece
+  for (;;) {
+    std::array<iovec, 64> vectors;
+    size_t count = 0;
+    uint64_t room = step - offset % step;
+    for (size_t i = 0; i < pieces.size() && count < vectors.size() && room > 0; ++i) {
+      std::string_view piece = pieces[i].substr(i == 0 ? taken : 0, room);
+      if (piece.empty()) continue;
+      vectors[count++] = {const_cast<char*>(piece.data()), piece.size()};
+      room -= piece.size();
+    }
+    if (count == 0) return Status::Ok();
+    ssize_t n = ::pwritev(fd, vectors.data(), static_cast<int>(count), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return ErrnoStatus("pwritev", path, n < 0 ? errno : EIO);
+    offset += static_cast<uint64_t>(n);
+    taken += static_cast<size_t>(n);
+    while (!pieces.empty() && taken >= pieces.front().size()) {
+      taken -= pieces.front().size();
+      pieces = pieces.subspan(1);
+    }
+  }
 }
 
 }  // namespace silt::lsm

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,5 +39,8 @@ UniqueFd OpenRetry(const std::string& path, int flags, mode_t mode = 0);
 
 // Writes all of `data` at `offset` however many calls it takes; part of it may have been written when it fails.
 Status WriteFully(int fd, const std::string& path, uint64_t offset, std::string_view data);
+// The same for pieces that follow each other in the file. No call goes beyond a multiple of `step`.
+Status WritePieces(int fd, const std::string& path, uint64_t offset, std::span<const std::string_view> pieces,
+                   uint64_t step);
 
 }  // namespace silt::lsm

@@ -4,6 +4,12 @@
 
 namespace silt::lsm {
 
+Status WritableFile::AppendPieces(std::span<const std::string_view> pieces) {
+  std::string data;
+  for (std::string_view piece : pieces) data += piece;
+  return Append(data);
+}
+
 Result<std::string> ReadFileToString(Storage* storage, const std::string& path) {
   auto file = storage->NewRandomAccessFile(path);
   if (!file) return Fail(file.error());

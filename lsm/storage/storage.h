@@ -36,6 +36,8 @@ class WritableFile {
   // appended survives a crash of the process. On failure the position is unchanged, but bytes behind it may have been
   // written: Truncate before appending again.
   virtual Status Append(std::string_view data) = 0;
+  // The same for data in pieces; by default it is put together first.
+  virtual Status AppendPieces(std::span<const std::string_view> pieces);
   // Makes everything appended before the call durable (data and file size, not the directory entry).
   virtual Status Sync() = 0;
   // Starts writing back appended bytes before `offset` without waiting for durability. A hint.

@@ -8,8 +8,8 @@
 namespace silt::lsm {
 namespace {
 
-// A scratch buffer that a rare huge record has blown up is given back.
-constexpr size_t kScratchToKeep = 4 << 20;
+// Records from here on are not put together before they are written: a copy costs more than a call with many pieces.
+constexpr size_t kGatherFrom = 16 << 10;
 
 size_t RoomInBlock(uint64_t position) {
   return kLogBlockSize - position % kLogBlockSize;
@@ -33,6 +33,10 @@ LogWriter::LogWriter(std::unique_ptr<WritableFile> file, std::string name, FileN
 
 LogWriter::~LogWriter() = default;
 
+void LogWriter::FreeSum::operator()(XXH3_state_s* sum) const {
+  XXH3_freeState(sum);
+}
+
 // Takes the payload from its pieces, front to back.
 class LogWriter::PieceReader {
  public:
@@ -40,13 +44,13 @@ class LogWriter::PieceReader {
     for (std::string_view piece : pieces) left_ += piece.size();
   }
   size_t left() const { return left_; }
-  // REQUIRES: bytes <= left().
-  void MoveTo(std::string* out, size_t bytes) {
+  // Calls take(view) for each stretch of the next `bytes`. REQUIRES: bytes <= left().
+  template <class Take>
+  void Next(size_t bytes, Take&& take) {
     left_ -= bytes;
     while (bytes > 0) {
-      std::string_view piece = pieces_.front().substr(taken_);
-      if (piece.size() > bytes) piece = piece.substr(0, bytes);
-      out->append(piece);
+      std::string_view piece = pieces_.front().substr(taken_, bytes);
+      if (!piece.empty()) take(piece);
       bytes -= piece.size();
       taken_ += piece.size();
       if (taken_ < pieces_.front().size()) continue;
@@ -65,47 +69,78 @@ Status LogWriter::AddRecord(std::span<const std::string_view> pieces) {
   if (!undone_) return Status::IoError(fmt::format("{}: unusable since a failed write could not be undone", name_));
   if (poisoned_) return Status::IoError(fmt::format("{}: unusable since a sync failed", name_));
   uint64_t position = file_->Position();
-  if (!Encode(pieces, position)) {
+  PieceReader payload(pieces);
+  if (payload.left() > kMaxLogFileSize || position + EncodedSize(position, payload.left()) > kMaxLogFileSize) {
     return Status::InvalidArgument(fmt::format("{}: a record of {} bytes would take the log past {} bytes", name_,
-                                               PieceReader(pieces).left(), kMaxLogFileSize));
+                                               payload.left(), kMaxLogFileSize));
   }
-  Status status = file_->Append(scratch_);
+  if (sum_ == nullptr) sum_.reset(XXH3_createState());
+  bool gather = payload.left() >= kGatherFrom && sum_ != nullptr;
+  Status status = gather ? AppendGathered(payload, position) : AppendCopied(payload, position);
   if (!status.ok()) Undo(position);
-  if (scratch_.capacity() > kScratchToKeep) std::string().swap(scratch_);
   return status;
 }
 
-bool LogWriter::Encode(std::span<const std::string_view> pieces, uint64_t position) {
-  PieceReader payload(pieces);
-  uint64_t size = EncodedSize(position, payload.left());
-  if (payload.left() > kMaxLogFileSize || position + size > kMaxLogFileSize) return false;
-  scratch_.clear();
-  scratch_.reserve(size);
-  if (RoomInBlock(position) < kLogHeaderSize) scratch_.append(RoomInBlock(position), '\0');
+template <class Fragment>
+void LogWriter::SplitRecord(PieceReader payload, uint64_t position, Fragment&& fragment) {
   bool first = true;
   do {
-    size_t room = RoomInBlock(position + scratch_.size()) - kLogHeaderSize;
+    size_t room = RoomInBlock(position) - kLogHeaderSize;
     size_t length = std::min(room, payload.left());
     bool last = length == payload.left();
-    AppendFragment(first ? (last ? FragmentType::kFull : FragmentType::kFirst)
-                         : (last ? FragmentType::kLast : FragmentType::kMiddle),
-                   length, &payload);
+    fragment(first ? (last ? FragmentType::kFull : FragmentType::kFirst)
+                   : (last ? FragmentType::kLast : FragmentType::kMiddle),
+             length, &payload);
+    position += kLogHeaderSize + length;
     first = false;
   } while (payload.left() > 0);
-  return true;
 }
 
-void LogWriter::AppendFragment(FragmentType type, size_t length, PieceReader* payload) {
-  size_t at = scratch_.size();
-  scratch_.append(kLogHeaderSize, '\0');
-  payload->MoveTo(&scratch_, length);
-  char* fragment = scratch_.data() + at;
-  EncodeFragmentHeader(fragment, {.log_number = static_cast<uint32_t>(number_),
-                                  .salt = salt_,
-                                  .durable = static_cast<uint32_t>(durable_.load(std::memory_order_relaxed)),
-                                  .length = static_cast<uint16_t>(length),
-                                  .type = type});
-  EncodeFixed<uint64_t>(fragment, FragmentChecksum(fragment, length));
+Status LogWriter::AppendCopied(const PieceReader& record, uint64_t position) {
+  scratch_.clear();
+  size_t padding = RoomInBlock(position) < kLogHeaderSize ? RoomInBlock(position) : 0;
+  scratch_.append(padding, '\0');
+  SplitRecord(record, position + padding, [&](FragmentType type, size_t length, PieceReader* payload) {
+    size_t at = scratch_.size();
+    scratch_.append(kLogHeaderSize, '\0');
+    payload->Next(length, [&](std::string_view piece) { scratch_.append(piece); });
+    char* fragment = scratch_.data() + at;
+    EncodeFragmentHeader(fragment, HeaderOf(type, length));
+    EncodeFixed<uint64_t>(fragment, FragmentChecksum(fragment, length));
+  });
+  return file_->Append(scratch_);
+}
+
+Status LogWriter::AppendGathered(const PieceReader& record, uint64_t position) {
+  size_t padding = RoomInBlock(position) < kLogHeaderSize ? RoomInBlock(position) : 0;
+  scratch_.clear();
+  scratch_.reserve(EncodedSize(position, record.left()) - record.left());  // so that views of it stay
+  scratch_.append(padding, '\0');
+  gathered_.assign(1, scratch_);
+  SplitRecord(record, position + padding, [&](FragmentType type, size_t length, PieceReader* payload) {
+    size_t at = scratch_.size();
+    scratch_.append(kLogHeaderSize, '\0');
+    char* header = scratch_.data() + at;
+    EncodeFragmentHeader(header, HeaderOf(type, length));
+    gathered_.emplace_back(header, kLogHeaderSize);
+    // FragmentChecksum, in pieces.
+    XXH3_64bits_reset(sum_.get());
+    XXH3_64bits_update(sum_.get(), header + 8, kLogHeaderSize - 8);
+    payload->Next(length, [&](std::string_view piece) {
+      XXH3_64bits_update(sum_.get(), piece.data(), piece.size());
+      gathered_.push_back(piece);
+    });
+    EncodeFixed<uint64_t>(header, XXH3_64bits_digest(sum_.get()));
+  });
+  return file_->AppendPieces(gathered_);
+}
+
+FragmentHeader LogWriter::HeaderOf(FragmentType type, size_t length) const {
+  return {.log_number = static_cast<uint32_t>(number_),
+          .salt = salt_,
+          .durable = static_cast<uint32_t>(durable_.load(std::memory_order_relaxed)),
+          .length = static_cast<uint16_t>(length),
+          .type = type};
 }
 
 // The sync is what makes the cut final. Without it a power cut could mix blocks of the failed record, which may have

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lsm/storage/storage.h"
 #include "lsm/types.h"
@@ -45,9 +46,16 @@ class LogWriter {
 
  private:
   class PieceReader;
+  struct FreeSum {
+    void operator()(XXH3_state_s* sum) const;
+  };
 
-  bool Encode(std::span<const std::string_view> pieces, uint64_t position);
-  void AppendFragment(FragmentType type, size_t length, PieceReader* payload);
+  // Calls fragment(type, length, reader) for each fragment of a record that begins at `position`.
+  template <class Fragment>
+  static void SplitRecord(PieceReader payload, uint64_t position, Fragment&& fragment);
+  Status AppendCopied(const PieceReader& record, uint64_t position);
+  Status AppendGathered(const PieceReader& record, uint64_t position);
+  FragmentHeader HeaderOf(FragmentType type, size_t length) const;
   void Undo(uint64_t position);
   Status SyncLocked(uint64_t target);
 
@@ -55,8 +63,10 @@ class LogWriter {
   std::string name_;
   FileNumber number_;
   uint32_t salt_;
-  std::string scratch_;  // the record being added, as it will stand in the file; kept to save its allocation
-  bool undone_ = true;   // the appending thread's
+  std::string scratch_;  // the record being added, as it will stand in the file; of a large one, headers and padding
+  std::vector<std::string_view> gathered_;      // a large record, in pieces
+  std::unique_ptr<XXH3_state_s, FreeSum> sum_;  // of a fragment of such a record
+  bool undone_ = true;                          // the appending thread's
   std::mutex
       sync_mutex_;  // one sync at a time: the kernel reports a failed write-back to one of two concurrent ones only
   std::atomic<uint64_t> durable_{0};  // grows under sync_mutex_

@@ -153,6 +153,42 @@ TEST_F(PosixStorageTest, ShortWritesAreFinishedOrFailWithThePositionUnchanged) {
   EXPECT_EQ(ReadFileToString(storage_, Path("a")), std::string(6000, 'a') + std::string(4000, 'c'));
 }
 
+TEST_F(PosixStorageTest, PiecesAreWrittenAsIfTheyWereOne) {
+  auto file = storage_->NewWritableFile(Path("a"));
+  ASSERT_TRUE(file);
+  ASSERT_TRUE((*file)->Append("before").ok());
+  std::string expected = "before";
+  // Empty ones, many small ones, one that takes several calls, and nothing at all.
+  std::vector<std::string> data;
+  for (size_t i = 0; i < 500; ++i) data.emplace_back(i % 7 * 100, static_cast<char>('a' + i % 26));
+  data.emplace_back(700'000, 'A');
+  data.emplace_back("end");
+  for (const std::string& piece : data) expected += piece;
+  std::vector<std::string_view> pieces(data.begin(), data.end());
+  ASSERT_TRUE((*file)->AppendPieces(pieces).ok());
+  ASSERT_TRUE((*file)->AppendPieces({}).ok());
+  EXPECT_EQ((*file)->Position(), expected.size());
+  EXPECT_TRUE(ReadFileToString(storage_, Path("a")) == expected);
+}
+
+TEST_F(PosixStorageTest, PiecesThatDoNotFitLeaveThePosition) {
+  int code = InChild([&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit limit {
+      .rlim_cur = 10000, .rlim_max = 10000
+    };
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+    auto file = storage_->NewWritableFile(Path("a"));
+    std::string a(6000, 'a');
+    std::vector<std::string_view> fit = {a, "b"};
+    std::vector<std::string_view> too_many = {"x", a, a};
+    if (!file || !(*file)->AppendPieces(fit).ok() || (*file)->Position() != 6001) return 2;
+    if ((*file)->AppendPieces(too_many).code() != StatusCode::kIoError) return 3;
+    return (*file)->Position() == 6001 ? 0 : 4;
+  });
+  EXPECT_EQ(code, 0);
+}
+
 TEST_F(PosixStorageTest, PreallocationFailsBeforeItHarmsAnything) {
   auto file = storage_->NewWritableFile(Path("a"));
   ASSERT_TRUE(file);

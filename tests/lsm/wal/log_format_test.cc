@@ -118,6 +118,24 @@ TEST(LogFormatTest, APreallocatedTailEndsTheLogCleanly) {
   EXPECT_THAT(read.records, ElementsAre("a", std::string(100000, 'b')));
 }
 
+// Small records are put together before they are written, large ones are not: in the file that makes no difference.
+TEST(LogFormatTest, RecordsInPiecesReadAsOne) {
+  SimStorage disk;
+  auto log = NewLog(&disk);
+  std::vector<std::string> expected;
+  for (size_t size : {10, 1000, 16'000, 16'384, 32'700, 65'000, 200'000}) {
+    for (size_t piece_size : {1'000'000, 20'000, 777, 13}) {
+      std::string record;
+      for (size_t i = 0; i < size; ++i) record.push_back(static_cast<char>(i * 31 + size + piece_size));
+      std::vector<std::string_view> pieces = {""};
+      for (size_t at = 0; at < size; at += piece_size) pieces.push_back(std::string_view(record).substr(at, piece_size));
+      ASSERT_TRUE(log->AddRecord(pieces).ok());
+      expected.push_back(std::move(record));
+    }
+  }
+  EXPECT_TRUE(ReadAll(&disk).records == expected);
+}
+
 TEST(LogFormatTest, ReadErrorsAreNotTheEndOfTheLog) {
   SimStorage disk;
   auto log = NewLog(&disk);
