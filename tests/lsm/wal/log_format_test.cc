@@ -128,7 +128,8 @@ TEST(LogFormatTest, RecordsInPiecesReadAsOne) {
       std::string record;
       for (size_t i = 0; i < size; ++i) record.push_back(static_cast<char>(i * 31 + size + piece_size));
       std::vector<std::string_view> pieces = {""};
-      for (size_t at = 0; at < size; at += piece_size) pieces.push_back(std::string_view(record).substr(at, piece_size));
+      for (size_t at = 0; at < size; at += piece_size)
+        pieces.push_back(std::string_view(record).substr(at, piece_size));
       ASSERT_TRUE(log->AddRecord(pieces).ok());
       expected.push_back(std::move(record));
     }
