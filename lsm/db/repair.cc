@@ -1,4 +1,6 @@
 // Rebuilds the MANIFEST of a store from the files that are there.
+#include "lsm/repair.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,7 +15,7 @@
 #include "lsm/db/repair_wals.h"
 #include "lsm/filenames.h"
 #include "lsm/memtable/memtable.h"
-#include "lsm/repair.h"
+#include "lsm/table/table.h"
 #include "lsm/version/live_files.h"
 #include "lsm/version/manifest.h"
 #include "lsm/version/version_set.h"
@@ -108,23 +110,53 @@ class Repairer {
           damaged_.push_back(ManifestName(number));
         }
       }
-      if (read) break;
+      if (read) {
+        read_manifest_ = number;
+        break;
+      }
     }
     next_number_ = std::max(next_number_, listed_next_file_);
     bool complete = std::all_of(listed_.places().begin(), listed_.places().end(),
                                 [&](const auto& listed) { return tables_.contains(listed.first); });
-    // A MANIFEST that lost its last records may still end where a record ends. Unlisted tables with smaller numbers are
-    // obsolete ones that were not deleted yet: what they held may have been deleted since, and must not come back.
-    bool current_to_the_end = std::none_of(tables_.begin(), tables_.end(), [&](FileNumber number) {
-      return number >= listed_next_file_ && listed_.Find(number) == nullptr;
-    });
-    trusted_ = read && whole && complete && current_to_the_end && (wal_number_ == 0 || wals_.contains(wal_number_));
+    trusted_ = read && whole && complete && (wal_number_ == 0 || wals_.contains(wal_number_));
     if (!trusted_) Distrust();
+    restore_current_ = trusted_ && !current;
     return Status::Ok();
+  }
+
+  // A MANIFEST that lost its last records may still end where a record ends. With all tables that it lists, and all
+  // WALs from the first that it needs up to `reached`, it is nevertheless the store as it was then: every operation is
+  // in a table or in a WAL. Tables that it does not list
+  // - with smaller numbers are obsolete and were not deleted yet: what they held may have been deleted since, and must
+  //   not come back;
+  // - with larger ones were being written by a flush, a compaction or a repair that was cut off, and hold nothing that
+  //   the rest does not; unless one of them has a later operation: then it is the MANIFEST that lacks something.
+  // One that cannot be read was not finished, since whoever lists a table has synced it; only where the MANIFEST has no
+  // WAL to begin with does this not tell enough.
+  Result<bool> KnowsAllTables(SequenceNumber reached) const {
+    for (auto number = tables_.lower_bound(listed_next_file_); number != tables_.end(); ++number) {
+      if (listed_.Find(*number) != nullptr) continue;
+      auto largest = LargestSequenceOf(*number);
+      if (!largest && !largest.error().IsCorruption()) return Fail(largest.error());
+      if (largest ? *largest > reached : wal_number_ == 0) return false;
+    }
+    return true;
+  }
+
+  Result<SequenceNumber> LargestSequenceOf(FileNumber number) const {
+    const std::string name = TableName(number);
+    auto size = storage_->FileSize(JoinPath(dir_, name));
+    if (!size) return Fail(size.error());
+    auto file = storage_->NewRandomAccessFile(JoinPath(dir_, name));
+    if (!file) return Fail(file.error());
+    auto table = Table::Open(*std::move(file), name, number, *size, nullptr);
+    if (!table) return Fail(table.error());
+    return (*table)->properties().largest_sequence;
   }
 
   void Distrust() {
     trusted_ = false;
+    restore_current_ = false;
     report_.notes.push_back(
         "which tables were live is not known for sure: where they overlap they were merged; keys whose deletion had "
         "been "
@@ -170,6 +202,7 @@ class Repairer {
   Status Rebuild() {
     std::unique_ptr<WalRepair> wals = NewWalRepair();
     auto whole = wals->Plan();
+    if (whole && *whole && trusted_) whole = KnowsAllTables(wals->reaches());
     if (whole && !*whole) {
       Distrust();
       wals = NewWalRepair();
@@ -214,6 +247,9 @@ class Repairer {
     damaged_.insert(damaged_.end(), tables.damaged().begin(), tables.damaged().end());
     for (const std::string& name : damaged_) SILT_RETURN_IF_ERROR(lost_.Copy(name));
     SILT_RETURN_IF_ERROR(lost_.Sync());
+    // First the MANIFEST that this repair goes by: without CURRENT, the next one would begin with the new MANIFEST that
+    // this one was about to write, and would find it torn.
+    if (restore_current_) SILT_RETURN_IF_ERROR(WriteCurrent(storage_, dir_, read_manifest_).status);
     SILT_RETURN_IF_ERROR(WriteManifest(tables, *wals));
     for (const std::string& name : damaged_) {
       if (name != kCurrentName) SILT_RETURN_IF_ERROR(storage_->DeleteFile(JoinPath(dir_, name)));
@@ -287,6 +323,8 @@ class Repairer {
 
   LiveFiles listed_;  // by what could be read of the old MANIFEST
   bool trusted_ = false;
+  FileNumber read_manifest_ = 0;  // by which one
+  bool restore_current_ = false;  // it is whole, and CURRENT does not name it
   FileNumber wal_number_ = 0;
   FileNumber listed_next_file_ = 0;  // no table that the MANIFEST ever listed has this number or a larger one
   SequenceNumber last_sequence_ = 0;
@@ -298,7 +336,9 @@ class Repairer {
 
 }  // namespace
 
-Result<RepairReport> Repair(const Options& options, const std::string& path) { return Repair(options, path, {}); }
+Result<RepairReport> Repair(const Options& options, const std::string& path) {
+  return Repair(options, path, {});
+}
 
 Result<RepairReport> Repair(const Options& options, const std::string& path, const RepairProgress& progress) {
   if (options.read_only) return Fail(Status::ReadOnly(path + ": cannot be repaired read-only"));

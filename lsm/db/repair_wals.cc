@@ -58,6 +58,7 @@ Status WalRepair::Replay() {
   auto recovered =
       ReplayWals(input, [&](FileNumber, std::string_view batch) { return CheckBatch(batch, known_.families); });
   if (!recovered) return recovered.error();
+  reaches_ = recovered->tail.last_sequence;
   kept_.clear();
   for (FileNumber number : recovered->tail.numbers) kept_.push_back(WalName(number));
   return Status::Ok();
@@ -75,6 +76,7 @@ Result<bool> WalRepair::Plan() {
     known_.first_needed = known_.new_number();
     return true;
   }
+  reaches_ = known_.flushed;
   Status status = Replay();
   if (!status.ok() && !status.IsCorruption()) return Fail(std::move(status));
   if (status.IsCorruption()) CutAtDamage();
@@ -104,6 +106,7 @@ void WalRepair::CutAtDamage() {
 // Each WAL counts up to where the next one begins: behind that there is at most what a failed append left.
 Status WalRepair::ReplayAll(SequenceNumber in_tables, const std::function<Status(std::string_view batch)>& replay) {
   bool behind = false;
+  SequenceNumber replayed_from = 0;
   for (size_t i = 0; i < scans_.size(); ++i) {
     const Scan& scan = scans_[i];
     if (!scan.header || aside_.contains(scan.number)) continue;
@@ -115,14 +118,16 @@ Status WalRepair::ReplayAll(SequenceNumber in_tables, const std::function<Status
     }
     SequenceNumber first = scan.header->first_sequence;
     if (first > std::max(next_, in_tables + 1)) {
-      notes_.push_back(fmt::format("operations {} to {} are in no table and no WAL: they are lost",
-                                   std::max(next_, in_tables + 1), first - 1));
-      // Where there is something before the gap, it stays as it was at one moment. Else the rest is better than
-      // nothing.
-      behind = behind || next_ > 0;
+      notes_.push_back(
+          fmt::format("operations {} to {} are in no table and no WAL: they are lost, unless they were deletions that "
+                      "are compacted away",
+                      std::max(next_, in_tables + 1), first - 1));
+      // Where the WAL before the gap was not flushed, what is missing came after it and was not either: the store stays
+      // as it was at that moment. Else what is missing may have been flushed too, and the rest is better than nothing.
+      behind = behind || (next_ > 0 && replayed_from > in_tables);
     }
     if (!behind) {
-      next_ = first;
+      next_ = replayed_from = first;
       auto whole = ReplayOne(scan, limit, replay);
       if (!whole) return whole.error();
       kept_.push_back(WalName(scan.number));

@@ -35,6 +35,8 @@ class WalRepair {
 
   // Decides; changes nothing. False when a WAL is missing, so that the MANIFEST cannot be trusted in this either.
   Result<bool> Plan();
+  // The last operation that tables and WALs hold for certain. REQUIRES: trusted, planned.
+  SequenceNumber reaches() const { return reaches_; }
   // Every batch that is kept, in order; starts a new, empty WAL. `in_tables`: the largest sequence number of any table.
   // REQUIRES: not trusted.
   Status ReplayAll(SequenceNumber in_tables, const std::function<Status(std::string_view batch)>& replay);
@@ -68,6 +70,7 @@ class WalRepair {
   const std::string dir_;
   Known known_;
   std::vector<Scan> scans_;  // oldest first
+  SequenceNumber reaches_ = 0;
   SequenceNumber next_ = 0;  // of ReplayAll
   std::set<FileNumber> aside_;
   FileNumber cut_ = 0;  // 0: none
