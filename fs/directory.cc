@@ -118,6 +118,7 @@ Result<Attributes> Store::Make(const Caller& caller, InodeNumber parent, std::st
   PutEntry(parent, {.name = name, .entry_id = *number, .ino = *number, .type = type}, &batch);
   auto committed = CommitRecord(&*directory, std::move(parent_record), &batch);
   if (!committed) return tl::unexpected(committed.error());
+  inode_count_.Created();
   inodes_.Insert(*number, record);
   lookups_.Add(*number);
   return AttributesOf(*number, record);
@@ -167,6 +168,7 @@ Result<Attributes> Store::MakeTemporary(const Caller& caller, InodeNumber direct
   PutInode(*number, record, &batch);
   batch.Put(schema::kMeta, schema::OrphanKey(*number), schema::EncodeMark());
   if (auto committed = records_.Commit(batch); !committed) return tl::unexpected(committed.error());
+  inode_count_.Created();
   inodes_.Insert(*number, record);
   lookups_.Add(*number);
   (void)lookups_.MarkOrphan(*number);  // it was counted just now

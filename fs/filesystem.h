@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -89,7 +90,8 @@ struct FilesystemStats {
   uint64_t block_size = 4096;
   uint64_t total_bytes = 0, free_bytes = 0, available_bytes = 0;  // of the host; available excludes the reserve
   uint64_t used_bytes = 0;                                        // of the store itself
-  uint64_t inodes = 0, free_inodes = 0;
+  uint64_t inodes = 0, free_inodes = 0;  // in use and free; how many more fit, if they are small
+  bool inodes_counted = false;           // false: not counted yet, and those in use are at most as many
 };
 
 struct FormatOptions {
@@ -207,6 +209,9 @@ class Filesystem {
   virtual const Superblock& superblock() const = 0;
   virtual lsm::Db& db() = 0;  // for statistics, compaction and scrubbing
   virtual uint64_t LiveInodes() const = 0;     // inodes that the kernel references
+  // After an open, inodes are counted in the background, if there are many. Returns when they are, when they cannot be, or
+  // when the time is over.
+  virtual void WaitForInodeCount(std::chrono::microseconds at_most) = 0;
   // Syncs and closes the engine. Later calls fail with EIO. Idempotent.
   virtual lsm::Status Close() = 0;
 };

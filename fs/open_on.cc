@@ -116,6 +116,7 @@ Store::Store(std::unique_ptr<lsm::Db> db, const OpenOptions& options, const Supe
       records_(db_.get(), options.log),
       inodes_(&records_, MaxCachedInodes(options.memory_bytes)),
       numbers_(&records_, superblock),
+      inode_count_(&records_),
       space_(std::move(probe), options.clock),
       data_(&records_, superblock.block_size),
       timer_(&records_),
@@ -127,13 +128,15 @@ Store::~Store() {
 
 void Store::Start() {
   LoadPromises();
+  if (!read_only_) ReapAll();
+  inode_count_.Start();
   if (read_only_) return;
-  ReapAll();
   if (commit_interval_micros_ > 0) timer_.Start(commit_interval_micros_);
 }
 
 lsm::Status Store::Close() {
   if (closed_.exchange(true)) return lsm::Status::Ok();
+  inode_count_.Stop();
   reclaimer_.Stop();
   timer_.Stop();
   lsm::Status synced = read_only_ ? lsm::Status::Ok() : db_->Sync(db_->LastSequence());
@@ -162,11 +165,13 @@ Result<FilesystemStats> Store::Stat() {
   for (const auto& family : db_->GetStats().families) {
     for (const auto& level : family.levels) stats.used_bytes += level.bytes;
   }
-  // Inodes are made as they are needed. Numbers given out stand for those in use (a bound: none is used twice), and
-  // what small files would take for those that are free.
+  // Inodes are made as they are needed: what small files would take stands for those that are free. Until those in use
+  // are counted, numbers given out stand for them (a bound: none is used twice).
   constexpr uint64_t kBytesPerInode = 512;
   stats.free_inodes = space->available / kBytesPerInode;
-  stats.inodes = numbers_.next() - schema::kFirstNumber + 1 + stats.free_inodes;
+  const std::optional<uint64_t> counted = inode_count_.Get();
+  stats.inodes_counted = counted.has_value();
+  stats.inodes = counted.value_or(numbers_.next() - schema::kFirstNumber + 1) + stats.free_inodes;
   return stats;
 }
 

@@ -76,6 +76,7 @@ Outcome Store::Reap(InodeNumber ino) {
 void Store::PublishErased(LockedInode* locked) {
   PromisesChanged(locked->record().promised, 0);
   locked->PublishAbsent();
+  inode_count_.Erased();
 }
 
 // At mount: nobody references anything yet. An inode that cannot be read stays an orphan; fsck is for it.

@@ -181,6 +181,7 @@ Outcome RenameOperation::CommitRecords(lsm::WriteBatch* batch) {
   if (!SameDirectory()) Store::PutInode(to_.directory, to_record_, batch);
   Store::PutInode(source_->ino, source_record_, batch);
   if (auto committed = store_->records_.Commit(*batch); !committed) return committed;
+  if (flags_ & RENAME_WHITEOUT) store_->inode_count_.Created();
   locks_[from_.directory].Publish(std::move(from_record_));
   if (!SameDirectory()) locks_[to_.directory].Publish(std::move(to_record_));
   locks_[source_->ino].Publish(std::move(source_record_));

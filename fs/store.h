@@ -18,6 +18,7 @@
 #include "fs/commit_timer.h"
 #include "fs/file_data.h"
 #include "fs/filesystem.h"
+#include "fs/inode_count.h"
 #include "fs/inode_table.h"
 #include "fs/lookup_counts.h"
 #include "fs/number_allocator.h"
@@ -44,10 +45,11 @@ class Store final : public Filesystem {
   ~Store() override;
 
   // open_on.cc
-  void Start();  // reaps orphans, starts the commit timer
+  void Start();  // reaps orphans, counts inodes, starts the commit timer
   const Superblock& superblock() const override { return superblock_; }
   lsm::Db& db() override { return *db_; }
   uint64_t LiveInodes() const override { return lookups_.size(); }
+  void WaitForInodeCount(std::chrono::microseconds at_most) override { inode_count_.Wait(at_most); }
   lsm::Status Close() override;
   Result<FilesystemStats> Stat() override;
   Outcome Fsync(InodeNumber ino) override;
@@ -220,6 +222,7 @@ class Store final : public Filesystem {
   InodeTable inodes_;
   LookupCounts lookups_;
   NumberAllocator numbers_;
+  InodeCount inode_count_;
   SpaceGuard space_;
   FileData data_;
   CommitTimer timer_;

@@ -45,7 +45,10 @@ void AwakeProcessors::Run() {
     std::string driver;
     std::ifstream(idle_driver_) >> driver;
     const int32_t bound = BoundMicros(driver);
-    if (!device || ::write(device.get(), &bound, sizeof(bound)) != sizeof(bound)) return;  // settled_ stays
+    if (!device || ::write(device.get(), &bound, sizeof(bound)) != sizeof(bound)) {
+      refused_.store(true, std::memory_order_relaxed);
+      return;  // settled_ stays
+    }
     times_.fetch_add(1, std::memory_order_relaxed);
     awake_.store(true, std::memory_order_relaxed);
     Hold(&lock);

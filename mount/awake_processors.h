@@ -54,9 +54,10 @@ class AwakeProcessors {
     if (number % RequestBurst::kBurst == 0 && !settled_.load(std::memory_order_relaxed)) Consider();
   }
 
-  // How often processors were kept awake, and whether they are now.
+  // How often processors were kept awake, whether they are now, and that it cannot be: known when it was tried.
   uint64_t times() const { return times_.load(std::memory_order_relaxed); }
   bool awake() const { return awake_.load(std::memory_order_relaxed); }
+  bool refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:
   void Consider();
@@ -70,6 +71,7 @@ class AwakeProcessors {
   alignas(64) std::atomic<uint64_t> requests_{0};
   alignas(64) std::atomic<bool> settled_{false};  // nothing to consider: they are awake, or cannot be kept so
   std::atomic<bool> awake_{false};
+  std::atomic<bool> refused_{false};
   std::atomic<uint64_t> times_{0};
   std::mutex mutex_;
   std::condition_variable changed_;

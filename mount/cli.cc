@@ -75,6 +75,11 @@ int RunCommandLine(int argc, char** argv) {
     fmt::print(stderr, "siltfs: no verb given; siltfs --help lists them\n");
     return kExitUsage;
   }
+  if (words[0] == "help" && words.size() > 1) {
+    const Verb* verb = Find(kVerbs, words[1]);
+    if (verb != nullptr) return verb->run({"--help"});
+    words = {words[1]};  // which is not known
+  }
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
     fmt::print("{}", Help());
     return kExitOk;

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "mount/awake_processors.h"
 #include "mount/fuse_api.h"
 #include "mount/mountinfo.h"
 #include "mount/size.h"
@@ -74,6 +75,13 @@ Finding ExamineDevice() {
             "as root: chmod 666 /dev/fuse; in a container: give it the device and SYS_ADMIN"};
   }
   return {"device", Verdict::kProblem, fmt::format("/dev/fuse: {}", std::strerror(error)), "as root: modprobe fuse"};
+}
+
+// What opening it takes: only root may, and in a container the device is often not there.
+Finding ExamineAwake() {
+  UniqueFd device(::open(AwakeProcessors::kDevice, O_WRONLY | O_CLOEXEC));
+  const int error = device ? 0 : errno;
+  return JudgeAwake(::geteuid() == 0, error);
 }
 
 std::string FindProgram(const char* name) {
@@ -158,6 +166,16 @@ Finding JudgeKernel(const std::string& release) {
   return {"kernel", Verdict::kOk, name, ""};
 }
 
+Finding JudgeAwake(bool root, int error) {
+  if (error == 0) return {"awake", Verdict::kOk, "idle processors can be kept awake while requests come", ""};
+  const std::string what = fmt::format("{}: {}; where idle processors sleep deeply, requests wait for them to wake",
+                                       AwakeProcessors::kDevice, std::strerror(error));
+  // Nobody is to run a mount as root for this alone.
+  if (!root) return {"awake", Verdict::kNote, what, "mounts made by root keep them awake"};
+  return {"awake", Verdict::kNote, what,
+          fmt::format("give the container the device; in a unit: DeviceAllow={} w", AwakeProcessors::kDevice)};
+}
+
 Finding JudgeOpenFiles(uint64_t limit) {
   if (limit >= kFewFiles) return {"nofile", Verdict::kOk, fmt::format("{} files may be open", limit), ""};
   return {"nofile", Verdict::kProblem, fmt::format("only {} files may be open", limit),
@@ -193,7 +211,7 @@ std::vector<Finding> JudgeStore(const json& status) {
 
 std::vector<Finding> ExamineMachine() {
   std::vector<Finding> findings = {ExamineKernel(),  ExamineLibfuse(),    ExamineIoUring(),     ExamineDevice(),
-                                   ExamineHelper(), ExamineOpenFiles(), ExamineLockedMemory()};
+                                   ExamineHelper(), ExamineOpenFiles(), ExamineLockedMemory(), ExamineAwake()};
   for (Finding& finding : ExamineMounts()) findings.push_back(std::move(finding));
   return findings;
 }

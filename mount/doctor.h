@@ -20,11 +20,14 @@ struct Finding {
   std::string remedy;  // empty when nothing is to be done
 };
 
-// The machine: kernel, libfuse, FUSE over io_uring, /dev/fuse, fusermount3, limits, dead mounts.
+// The machine: kernel, libfuse, FUSE over io_uring, /dev/fuse, fusermount3, limits, keeping processors awake, dead
+// mounts.
 std::vector<Finding> ExamineMachine();
 
 // `release`: as uname(2) tells it.
 Finding JudgeKernel(const std::string& release);
+// What opening the device of AwakeProcessors gave, 0 or errno.
+Finding JudgeAwake(bool root, int error);
 // RLIMIT_NOFILE's hard limit.
 Finding JudgeOpenFiles(uint64_t limit);
 // `free` of `total` bytes where the store lies.

@@ -30,7 +30,7 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 
 std::string HintFor(std::string_view name) {
   std::string_view best;
-  size_t best_distance = 3;
+  size_t best_distance = name.size() <= 3 ? 2 : 3;  // of a short name nearly everything is near
   auto consider = [&](std::string_view known) {
     size_t distance = EditDistance(name, known);
     if (distance < best_distance) best_distance = distance, best = known;

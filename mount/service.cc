@@ -131,12 +131,13 @@ Result<json> ListKeys(lsm::Db& db, const json& request, const EventSink& emit) {
 }
 
 Service::Service(std::string store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
-                 const TransportStatus* transport)
+                 const TransportStatus* transport, const AwakeProcessors* awake)
     : store_(std::move(store)),
       facts_(std::move(facts)),
       adapter_(adapter),
       observer_(observer),
       transport_(transport),
+      awake_(awake),
       started_micros_(lsm::Clock::System()->MonotonicMicros()) {}
 
 json Service::Answer(const json& request, const EventSink& emit, const StopCheck& unwanted) {
@@ -209,6 +210,9 @@ json Service::Status() const {
   if (auto mount = FindSiltfsMount(facts.mountpoint)) facts.read_only = facts.read_only || IsReadOnly(*mount);
   facts.uptime_seconds = (lsm::Clock::System()->MonotonicMicros() - started_micros_) / 1'000'000;
   facts.transport = transport_->Get();
+  if (awake_ != nullptr) {
+    facts.awake = {.wanted = true, .possible = !awake_->refused(), .now = awake_->awake(), .times = awake_->times()};
+  }
   return StatusJson(store_, adapter_->filesystem(), &facts);
 }
 

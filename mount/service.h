@@ -32,10 +32,10 @@ lsm::Result<nlohmann::json> ListKeys(lsm::Db& db, const nlohmann::json& request,
 // Answers one request of the control socket. Thread-safe.
 class Service {
  public:
-  // `adapter`, `observer` and `transport` must outlive it. The facts' uptime and transport are ignored: one is counted from now, the
-  // other is asked each time.
+  // `adapter`, `observer`, `transport` and `awake`, which may be null, must outlive it. The facts' uptime, transport and
+  // awake are ignored: one is counted from now, the others are asked each time.
   Service(std::string store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
-          const TransportStatus* transport);
+          const TransportStatus* transport, const AwakeProcessors* awake);
   // `unwanted`: nobody waits for the answer any more.
   nlohmann::json Answer(const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted);
 
@@ -59,6 +59,7 @@ class Service {
   Adapter* adapter_;
   RequestObserver* observer_;
   const TransportStatus* transport_;
+  const AwakeProcessors* awake_;
   uint64_t started_micros_;
   std::atomic<bool> closing_{false};
 };

@@ -136,8 +136,10 @@ class Session {
                      .mountpoint = config_.mountpoint,
                      .read_only = config_.options.read_only,
                      .uptime_seconds = 0,
-                     .transport = {}};
-    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), observer_.get(), &transport_status_);
+                     .transport = {},
+                     .awake = {}};
+    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), observer_.get(),
+                                         &transport_status_, awake_.get());
     auto started = ControlServer::Start(
         config_.store, [this](const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted) {
           return service_->Answer(request, emit, unwanted);

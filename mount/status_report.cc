@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 
 #include "mount/size.h"
@@ -13,6 +14,9 @@ namespace silt::mount {
 namespace {
 
 using nlohmann::json;
+
+// For the inodes of a store that is opened just for this.
+constexpr std::chrono::seconds kPatience{5};
 
 // "ok", "damaged" (some bytes could not be read: scrub says which) or "failed" (read-only after a failed write).
 json Health(const lsm::DbStats& stats) {
@@ -73,6 +77,15 @@ uint64_t BytesOfFiles(const std::string& store) {
   return bytes;
 }
 
+std::string AwakeText(const json& awake) {
+  if (!awake.at("wanted").get<bool>()) return "may sleep while requests come (noawake)";
+  if (!awake.at("possible").get<bool>()) return "cannot be kept awake while requests come: see siltfs doctor";
+  const auto times = awake.at("times").get<uint64_t>();
+  const char* now = awake.at("now").get<bool>() ? "awake now; " : "";
+  if (times == 0) return "will be kept awake when requests come thick; they have not yet";
+  return fmt::format("{}kept awake while requests came thick, {} time{}", now, times, times == 1 ? "" : "s");
+}
+
 std::string Duration(uint64_t seconds) {
   if (seconds < 60) return fmt::format("{} s", seconds);
   if (seconds < 3600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
@@ -95,6 +108,7 @@ std::string_view CompressionName(lsm::Compression compression) {
 
 json StatusJson(const std::string& store, fs::Filesystem& filesystem, const MountFacts* mount) {
   const fs::Superblock& superblock = filesystem.superblock();
+  if (mount == nullptr) filesystem.WaitForInodeCount(kPatience);
   fs::FilesystemStats space = filesystem.Stat().value_or(fs::FilesystemStats{});
   const lsm::DbStats stats = filesystem.db().GetStats();
   json levels = Levels(stats);
@@ -109,6 +123,7 @@ json StatusJson(const std::string& store, fs::Filesystem& filesystem, const Moun
       {"uptime_seconds", nullptr},
       {"transport", nullptr},
       {"transport_detail", nullptr},
+      {"awake", nullptr},
       {"uuid", superblock.uuid},
       {"format_version", superblock.format_version},
       {"block_size", superblock.block_size},
@@ -117,6 +132,7 @@ json StatusJson(const std::string& store, fs::Filesystem& filesystem, const Moun
       {"disk_bytes", BytesOfFiles(store)},
       {"free", space.available_bytes},
       {"inodes", space.inodes - std::min(space.free_inodes, space.inodes)},
+      {"inodes_counted", space.inodes_counted},
       {"inodes_live", filesystem.LiveInodes()},
       {"logical_bytes", logical},
       {"table_bytes", in_tables},
@@ -133,6 +149,10 @@ json StatusJson(const std::string& store, fs::Filesystem& filesystem, const Moun
     status["uptime_seconds"] = mount->uptime_seconds;
     status["transport"] = mount->transport.name;
     status["transport_detail"] = mount->transport.detail;
+    status["awake"] = {{"wanted", mount->awake.wanted},
+                       {"possible", mount->awake.possible},
+                       {"now", mount->awake.now},
+                       {"times", mount->awake.times}};
   }
   return status;
 }
@@ -152,6 +172,9 @@ std::string StatusText(const json& status) {
       const std::string detail = status.value("transport_detail", "");
       line("requests", fmt::format("over {}{}{}", transport, detail.empty() ? "" : ": ", detail));
     }
+    if (auto awake = status.find("awake"); awake != status.end() && awake->is_object()) {
+      line("processors", AwakeText(*awake));
+    }
   } else {
     line("mounted at", "nowhere");
   }
@@ -170,9 +193,10 @@ std::string StatusText(const json& status) {
   }
   if (auto levels = status.find("levels"); levels != status.end()) line("levels", LevelsText(*levels));
   line("free", FormatSize(status.at("free").get<uint64_t>()));
-  // No number is used twice, and nobody counts what is deleted.
-  line("inodes", fmt::format("at most {}, deleted ones included ({} in use by the kernel)", status.at("inodes").get<uint64_t>(),
-                             status.at("inodes_live").get<uint64_t>()));
+  // A daemon that is older than this program never counts.
+  line("inodes",
+       fmt::format("{}{} ({} in use by the kernel)", status.value("inodes_counted", false) ? "" : "not counted yet, at most ",
+                   status.at("inodes").get<uint64_t>(), status.at("inodes_live").get<uint64_t>()));
   line("format",
        fmt::format("version {}, blocks of {}, compression {}", status.at("format_version").get<uint32_t>(),
                    FormatSize(status.at("block_size").get<uint32_t>()), status.at("compression").get<std::string>()));

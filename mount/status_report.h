@@ -11,6 +11,14 @@ namespace silt::mount {
 
 std::string_view CompressionName(lsm::Compression compression);
 
+// Whether idle processors are kept awake while requests come; see AwakeProcessors.
+struct AwakeFacts {
+  bool wanted = false;  // as the mount's options say
+  bool possible = true;
+  bool now = false;
+  uint64_t times = 0;  // how often
+};
+
 // Where a mounted store is mounted.
 struct MountFacts {
   int pid = 0;
@@ -18,9 +26,11 @@ struct MountFacts {
   bool read_only = false;
   uint64_t uptime_seconds = 0;
   TransportStatus::Facts transport;
+  AwakeFacts awake;
 };
 
-// `mount` is null for a store that is not mounted. Keys are stable.
+// `mount` is null for a store that is not mounted: then its inodes are waited for until they are counted, some seconds at
+// most. Keys are stable.
 nlohmann::json StatusJson(const std::string& store, fs::Filesystem& filesystem, const MountFacts* mount);
 std::string StatusText(const nlohmann::json& status);
 

@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,6 +14,7 @@
 #include "mount/cli.h"
 #include "mount/mountinfo.h"
 #include "mount/size.h"
+#include "mount/target.h"
 
 namespace silt::mount {
 namespace {
@@ -36,6 +39,17 @@ std::optional<std::string> HostBeside(const std::string& directory) {
     if (at == "/") break;
   }
   return std::nullopt;
+}
+
+// Empty: files may be made there.
+std::string WhyNotHere(const std::string& directory) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(directory, error)) {
+    return error ? error.message() : std::strerror(ENOTDIR);
+  }
+  auto target = ResolveTarget(directory);
+  if (target && target->mountpoint.empty()) return "a store; mount it, and give the directory where it is mounted";
+  return ::access(directory.c_str(), W_OK | X_OK) == 0 ? "" : std::strerror(errno);
 }
 
 // Rows come in the order of the directories; one line of the table has all of them.
@@ -130,6 +144,10 @@ int RunBench(const Words& words) {
     options.bytes = std::max<uint64_t>(1 << 20, options.bytes / 10);
     options.syncs = std::max<uint64_t>(1, options.syncs / 10);
     options.seconds /= 10;
+  }
+  for (const std::string& each : {directory, beside}) {
+    if (each.empty()) continue;
+    if (const std::string why = WhyNotHere(each); !why.empty()) return Complain("bench", each, why), kExitFailure;
   }
   options.directories = {directory};
   if (!beside.empty()) {

@@ -94,6 +94,9 @@ int RunDebug(const Words& words) {
   app.footer(
       "Examples:\n  siltfs debug manifest /srv/store\n  siltfs debug table --entries /srv/store/000012.sst\n"
       "  siltfs debug wal /srv/store\n  siltfs debug keys --prefix I --limit 20 /mnt");
+  if (!words.empty() && !words[0].starts_with('-') && app.get_subcommand_no_throw(words[0]) == nullptr) {
+    return Complain("debug", words[0], "give manifest, table, wal or keys first; see siltfs debug --help"), kExitUsage;
+  }
   if (auto exit_code = ParseArguments(app, "debug", words)) return *exit_code;
 
   if (manifest->parsed()) return DumpFiles(DebugFile::kManifest, path, detail);

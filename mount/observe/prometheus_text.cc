@@ -76,8 +76,16 @@ void AddMount(const json& status, Exposition* out) {
   out->Gauge("siltfs_read_only", "1 for a read-only mount.", status.at("read_only").get<bool>() ? 1 : 0);
   out->Gauge("siltfs_store_bytes", "Size of the store on disk.", status.at("size_on_disk").get<uint64_t>());
   out->Gauge("siltfs_free_bytes", "Space that is left for the store.", status.at("free").get<uint64_t>());
-  out->Gauge("siltfs_inodes", "Inode numbers given out: a bound of the inodes that exist.", status.at("inodes").get<uint64_t>());
+  out->Gauge("siltfs_inodes", "Inodes in use; while siltfs_inodes_counted is 0, a bound.",
+             status.at("inodes").get<uint64_t>());
+  out->Gauge("siltfs_inodes_counted", "1 when the inodes are counted, a while after a mount with many.",
+             status.at("inodes_counted").get<bool>() ? 1 : 0);
   out->Gauge("siltfs_inodes_live", "Inodes that the kernel refers to.", status.at("inodes_live").get<uint64_t>());
+  const json& awake = status.at("awake");
+  out->Describe("siltfs_processors_kept_awake_total", "counter",
+                "How often idle processors were kept awake because requests came thick.");
+  out->Sample("siltfs_processors_kept_awake_total", {}, awake.at("times").get<uint64_t>());
+  out->Gauge("siltfs_processors_awake", "1 while idle processors are kept awake.", awake.at("now").get<bool>() ? 1 : 0);
 }
 
 void AddRequests(const RequestCounters& requests, const RequestLatencies& latencies, Exposition* out) {

@@ -50,6 +50,28 @@ TEST(CommandLineTest, UsageErrorsAreOneLineAndCodeTwo) {
   EXPECT_THAT(option.err, HasSubstr("--jsno"));
 }
 
+TEST(CommandLineTest, HelpOfAVerbIsFoundBothWays) {
+  EXPECT_EQ(Siltfs({"help", "mount"}).out, Siltfs({"mount", "--help"}).out);
+  EXPECT_EQ(Siltfs({"help"}).out, Siltfs({"--help"}).out);
+  Finished unknown = Siltfs({"help", "frobnicate"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  ExpectOneLine(unknown, "siltfs: unknown verb 'frobnicate'");
+  ExpectOneLine(Siltfs({"debug", "frobnicate", "/tmp"}), "siltfs debug: frobnicate: give manifest, table, wal or keys");
+}
+
+TEST(CommandLineTest, BenchMakesNoFilesInAStoreNorWhereNothingIs) {
+  const std::string store = testing::TempDir() + "silt-bench-store";
+  std::filesystem::remove_all(store);
+  ASSERT_EQ(Siltfs({"mkfs", store}).exit_code, 0);
+  for (const std::string& directory : {store, store + "/CURRENT", store + "/nothing"}) {
+    Finished refused = Siltfs({"bench", "--quick", directory});
+    EXPECT_EQ(refused.exit_code, 1) << directory;
+    ExpectOneLine(refused, "siltfs bench: " + directory + ": ");
+  }
+  EXPECT_THAT(Siltfs({"bench", "--quick", store}).err, HasSubstr("a store; mount it"));
+  std::filesystem::remove_all(store);
+}
+
 TEST(CommandLineTest, FsckAndTheMountHelperHaveTheirOwnCodes) {
   EXPECT_EQ(Siltfs({"fsck"}).exit_code, 16);
   EXPECT_EQ(RunProgram("fsck.siltfs", {"--nonsense", "/tmp"}).exit_code, 16);

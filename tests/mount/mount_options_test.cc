@@ -112,6 +112,7 @@ TEST(MountOptionsTest, AnUnknownOptionIsNamedWithAHint) {
   EXPECT_THAT(Refused("ro,writebak"), HasSubstr("did you mean 'writeback'"));
   EXPECT_THAT(Refused("frobnicate=7"), HasSubstr("'frobnicate'"));
   EXPECT_THAT(Refused("frobnicate=7"), Not(HasSubstr("did you mean")));
+  EXPECT_THAT(Refused("foo"), Not(HasSubstr("did you mean"))) << "not ro, for one";
   EXPECT_THAT(Refused("noexec=1"), HasSubstr("'noexec'"));
 }
 

@@ -90,6 +90,8 @@ nlohmann::json SampleStatus() {
           {"version", "1"},          {"uuid", "u"},         {"transport", "/dev/fuse"},
           {"uptime_seconds", 5},     {"read_only", false},  {"size_on_disk", 10},
           {"free", 20},              {"inodes", 3},         {"inodes_live", 1},
+          {"inodes_counted", true},
+          {"awake", {{"wanted", true}, {"possible", true}, {"now", true}, {"times", 7}}},
           {"health", {{"state", "ok"}, {"reason", ""}}}};
 }
 
@@ -108,6 +110,10 @@ TEST(PrometheusText, SamplesLabelsAndHistograms) {
   EXPECT_THAT(text, Not(HasSubstr("duration_seconds_count{op=\"write\"}")));
   EXPECT_THAT(text, HasSubstr("siltfs_write_delay_seconds_total 1.5\n"));
   EXPECT_THAT(text, HasSubstr("siltfs_healthy 1\n"));
+  EXPECT_THAT(text, HasSubstr("siltfs_inodes 3\n"));
+  EXPECT_THAT(text, HasSubstr("siltfs_inodes_counted 1\n"));
+  EXPECT_THAT(text, HasSubstr("siltfs_processors_kept_awake_total 7\n"));
+  EXPECT_THAT(text, HasSubstr("siltfs_processors_awake 1\n"));
   EXPECT_THAT(text, HasSubstr("siltfs_level_bytes{family=\"meta\",level=\"0\"} 0\n"));
 }
 
@@ -155,6 +161,9 @@ TEST(Doctor, Kernels) {
 }
 
 TEST(Doctor, LimitsAndSpace) {
+  EXPECT_EQ(JudgeAwake(true, 0).verdict, Verdict::kOk);
+  EXPECT_THAT(JudgeAwake(true, ENOENT).remedy, HasSubstr("DeviceAllow=/dev/cpu_dma_latency w"));
+  EXPECT_EQ(JudgeAwake(false, EACCES).verdict, Verdict::kNote) << "an ordinary user's mounts are as they should be";
   EXPECT_EQ(JudgeOpenFiles(1024).verdict, Verdict::kProblem);
   EXPECT_EQ(JudgeOpenFiles(1 << 20).verdict, Verdict::kOk);
   EXPECT_EQ(JudgeSpace(0, 100).verdict, Verdict::kProblem);

@@ -22,7 +22,7 @@ def findings(done):
 def run(env):
     env.mkfs()
     machine = findings(env.silt("doctor", "--json", rc=None))
-    for name in ("kernel", "libfuse", "io_uring", "device", "fusermount3", "nofile", "memlock", "mounts"):
+    for name in ("kernel", "libfuse", "io_uring", "device", "fusermount3", "nofile", "memlock", "awake", "mounts"):
         check(machine[name]["what"], f"nothing is said of {name}")
     check_equal(machine["device"]["verdict"], "ok", "device")
     for target in (env.store, env.mnt):
