@@ -1,6 +1,8 @@
 // siltfs debug
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <map>
 
@@ -94,7 +96,9 @@ int RunDebug(const Words& words) {
   app.footer(
       "Examples:\n  siltfs debug manifest /srv/store\n  siltfs debug table --entries /srv/store/000012.sst\n"
       "  siltfs debug wal /srv/store\n  siltfs debug keys --prefix I --limit 20 /mnt");
-  if (!words.empty() && !words[0].starts_with('-') && app.get_subcommand_no_throw(words[0]) == nullptr) {
+  const std::array<CLI::App*, 4> parts = {manifest, table, wal, keys};
+  auto named = [&](const CLI::App* part) { return part->get_name() == words[0]; };
+  if (!words.empty() && !words[0].starts_with('-') && std::none_of(parts.begin(), parts.end(), named)) {
     return Complain("debug", words[0], "give manifest, table, wal or keys first; see siltfs debug --help"), kExitUsage;
   }
   if (auto exit_code = ParseArguments(app, "debug", words)) return *exit_code;
