@@ -71,10 +71,8 @@ Outcome Store::AllocateRange(LockedInode* locked, bool keep_size, bool zero, uin
   auto existing = data_.CountBlocks(ino, locked->record(), first, last_excl);
   if (!existing) return tl::unexpected(existing.error());
   Held held(&space_);
-  if (!held.Take(PromisedBytes(last_excl - first - existing->blocks))) {
-    reclaimer_.Request();
-    return Fail(ENOSPC);
-  }
+  const uint64_t wanted = PromisedBytes(last_excl - first - existing->blocks);
+  if (auto admitted = AdmitOrReclaim([&] { return held.Take(wanted); }); !admitted) return admitted;
 
   for (uint64_t block = first; block < last_excl;) {
     // Blocks that are to be zeroed in part stand alone, since only bytes within them change.

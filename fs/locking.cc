@@ -59,17 +59,18 @@ Outcome Store::CommitRecord(LockedInode* locked, InodeRecord record, lsm::WriteB
   const uint64_t promised_after = record.promised;
   PutInode(locked->ino(), record, batch);
   PutPromise(locked->ino(), promised_before, promised_after, batch);
+  const uint64_t stored_before = StoredBytes(locked->record());
+  const uint64_t stored_after = StoredBytes(record);
   if (auto committed = records_.Commit(*batch, sequence); !committed) return committed;
   locked->Publish(std::move(record));
   PromisesChanged(promised_before, promised_after);
+  if (stored_after < stored_before) reclaimer_.Freed(stored_before - stored_after);
   return {};
 }
 
 Outcome Store::MayGrow(uint64_t bytes) {
   if (read_only_) return Fail(EROFS);
-  if (space_.Admit(bytes + kRecordBytes)) return {};
-  reclaimer_.Request();
-  return Fail(ENOSPC);
+  return AdmitOrReclaim([&] { return space_.Admit(bytes + kRecordBytes); });
 }
 
 Outcome Store::MayWrite(uint64_t bytes, const InodeRecord& before, const InodeRecord& after) {
@@ -78,8 +79,16 @@ Outcome Store::MayWrite(uint64_t bytes, const InodeRecord& before, const InodeRe
   if (grown > 0) {
     if (auto grows = MayGrow(grown); !grows) return grows;
   }
-  if (grown == bytes || space_.AdmitReplacing(bytes - grown + kRecordBytes)) return {};
-  reclaimer_.Request();
+  if (grown == bytes) return {};
+  return AdmitOrReclaim([&] { return space_.AdmitReplacing(bytes - grown + kRecordBytes); });
+}
+
+Outcome Store::AdmitOrReclaim(const std::function<bool()>& admit) {
+  if (admit()) return {};
+  if (reclaimer_.Reclaim()) {
+    (void)space_.Look();
+    if (admit()) return {};
+  }
   return Fail(ENOSPC);
 }
 

@@ -42,6 +42,22 @@ size_t MaxCachedInodes(uint64_t memory_bytes) {
   return std::clamp<uint64_t>(memory_bytes / 16 / kBytesEach, 1024, 1 << 18);
 }
 
+// What is in memtables has been acknowledged, and takes space as soon as it is flushed.
+SpaceProbe WithoutUnflushed(SpaceProbe probe, const lsm::Db* db) {
+  if (!probe) return probe;
+  return [probe = std::move(probe), db]() -> lsm::Result<lsm::SpaceInfo> {
+    auto info = probe();
+    if (info) info->free_bytes -= std::min(info->free_bytes, db->MemtableBytes());
+    return info;
+  };
+}
+
+// How much deleted data may lie about until a memtable fills: what nobody misses on a disk of this size.
+uint64_t WorthReclaiming(SpaceGuard* space) {
+  auto seen = space->Look();
+  return SpaceGuard::Reserve(seen ? seen->total : 0) / 4;
+}
+
 }  // namespace
 
 lsm::Status FormatOn(lsm::Db* db, const FormatOptions& options, Time now) {
@@ -117,10 +133,10 @@ Store::Store(std::unique_ptr<lsm::Db> db, const OpenOptions& options, const Supe
       inodes_(&records_, MaxCachedInodes(options.memory_bytes)),
       numbers_(&records_, superblock),
       inode_count_(&records_),
-      space_(std::move(probe), options.clock),
+      space_(WithoutUnflushed(std::move(probe), db_.get()), options.clock),
       data_(&records_, superblock.block_size),
       timer_(&records_),
-      reclaimer_(&records_) {}
+      reclaimer_(&records_, WorthReclaiming(&space_)) {}
 
 Store::~Store() {
   (void)Close();

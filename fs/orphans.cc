@@ -75,6 +75,7 @@ Outcome Store::Reap(InodeNumber ino) {
 
 void Store::PublishErased(LockedInode* locked) {
   PromisesChanged(locked->record().promised, 0);
+  reclaimer_.Freed(StoredBytes(locked->record()));
   locked->PublishAbsent();
   inode_count_.Erased();
 }

@@ -1,13 +1,32 @@
 #include "fs/reclaimer.h"
 
+#include <fmt/format.h>
+
 namespace silt::fs {
 
-void Reclaimer::Request() {
+namespace {
+
+// As long as a caller of write(2) is kept waiting for space that may come back.
+constexpr std::chrono::seconds kMaxWait(3);
+
+}  // namespace
+
+void Reclaimer::Freed(uint64_t bytes) {
+  const uint64_t freed = freed_.fetch_add(bytes) + bytes;
+  if (bytes == 0 || freed < worth_bytes_) return;
   std::lock_guard lock(mutex_);
-  if (stop_ || wanted_ || records_->db().LastSequence() == worked_) return;
-  wanted_ = true;
-  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
-  wake_.notify_all();
+  if (stop_ || worthwhile_) return;
+  worthwhile_ = true;
+  StartLocked();
+}
+
+bool Reclaimer::Reclaim() {
+  std::unique_lock lock(mutex_);
+  if (stop_ || records_->db().LastSequence() == covered_) return false;
+  const uint64_t number = ++asked_;
+  StartLocked();
+  worked_.wait_for(lock, kMaxWait, [&] { return stop_ || answered_ >= number; });
+  return true;
 }
 
 void Reclaimer::Stop() {
@@ -16,28 +35,46 @@ void Reclaimer::Stop() {
     stop_ = true;
   }
   wake_.notify_all();
+  worked_.notify_all();
   if (thread_.joinable()) thread_.join();
+  // Otherwise it would lie in the log, where the next mount does not count it.
+  const uint64_t freed = freed_.exchange(0);
+  if (freed >= worth_bytes_) Work(false, freed);
+}
+
+void Reclaimer::StartLocked() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  wake_.notify_all();
 }
 
 void Reclaimer::Run() {
   std::unique_lock lock(mutex_);
+  auto asked = [this] { return stop_ || asked_ > answered_; };
   while (true) {
-    wake_.wait(lock, [this] { return stop_ || wanted_; });
+    wake_.wait(lock, [&] { return asked() || worthwhile_; });
+    if (!asked()) wake_.wait_for(lock, delay_, asked);
     if (stop_) return;
+    const uint64_t number = asked_;
+    const bool wanted = number > answered_;
+    worthwhile_ = false;
+    const uint64_t freed = freed_.exchange(0);
+    const lsm::SequenceNumber last = records_->db().LastSequence();
     lock.unlock();
-    Reclaim();
+    Work(wanted, freed);
     lock.lock();
-    worked_ = records_->db().LastSequence();
-    wanted_ = false;
+    answered_ = number;
+    covered_ = last;
+    worked_.notify_all();
   }
 }
 
-void Reclaimer::Reclaim() {
-  records_->Log(lsm::LogLevel::kInfo, "the disk is full: reclaiming deleted space");
+void Reclaimer::Work(bool asked, uint64_t bytes) {
+  records_->Log(lsm::LogLevel::kInfo, asked ? "the disk is full: reclaiming deleted space"
+                                            : fmt::format("reclaiming {} MiB of deleted data", bytes >> 20));
   // Once the tombstones are in tables, compaction goes after them by itself, a few tables at a time. A compaction of
   // everything at once would need more room than there is.
   lsm::Status status = records_->db().Flush();
-  if (status.ok()) status = records_->db().WaitForBackgroundWork();
+  if (status.ok() && asked) status = records_->db().WaitForBackgroundWork();
   if (!status.ok()) records_->Log(lsm::LogLevel::kWarning, "reclaiming deleted space: " + status.ToString());
 }
 

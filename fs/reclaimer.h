@@ -1,7 +1,10 @@
-// Gives deleted space back to a full disk: what was deleted lies in the memtable and under tombstones until tables are
-// rewritten, and a store that may not grow would never fill a memtable again.
+// Gives deleted space back: what was deleted lies in the memtable and under tombstones until tables are rewritten.
+// Writes bring that about, but a store that nobody writes to would keep it for ever, and one that may not grow would
+// never fill a memtable again.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -13,26 +16,38 @@ namespace silt::fs {
 // Thread-safe.
 class Reclaimer {
  public:
-  explicit Reclaimer(RecordStore* records) : records_(records) {}
+  // `worth_bytes`: from this much deleted data on, work is done unasked. `delay` after that, since more deletions are
+  // likely to follow.
+  Reclaimer(RecordStore* records, uint64_t worth_bytes, std::chrono::milliseconds delay = std::chrono::seconds(1))
+      : records_(records), worth_bytes_(worth_bytes), delay_(delay) {}
   ~Reclaimer() { Stop(); }
 
-  // Something did not fit. Works in the background, once for all who ask meanwhile; does nothing if nothing was
-  // written since it worked last.
-  void Request();
-  // Waits for work that is under way. Idempotent; later requests do nothing.
+  // This much data was deleted, and committed.
+  void Freed(uint64_t bytes);
+  // Something did not fit. Works, once for all who ask meanwhile, and waits for that, a few seconds at most. False:
+  // nothing was written since it worked last, so nothing can have come back.
+  bool Reclaim();
+  // Waits for work that is under way, and does what was about to be done. Idempotent; later calls do nothing.
   void Stop();
 
  private:
+  void StartLocked();
   void Run();
-  void Reclaim();
+  void Work(bool asked, uint64_t bytes);
 
   RecordStore* const records_;
+  const uint64_t worth_bytes_;
+  const std::chrono::milliseconds delay_;
+  std::atomic<uint64_t> freed_{0};  // since the last work began
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::thread thread_;              // guarded by mutex_ until stop_
-  bool stop_ = false;               // guarded by mutex_
-  bool wanted_ = false;             // guarded by mutex_
-  lsm::SequenceNumber worked_ = 0;  // guarded by mutex_: the store's last sequence after the last work
+  std::condition_variable wake_;     // for the thread
+  std::condition_variable worked_;   // for those who wait for it
+  std::thread thread_;               // guarded by mutex_ until stop_
+  bool stop_ = false;                // guarded by mutex_, as are all below
+  bool worthwhile_ = false;          // worth_bytes_ came together
+  uint64_t asked_ = 0;               // calls of Reclaim that were not turned away
+  uint64_t answered_ = 0;            // those that were waiting when the last finished work began
+  lsm::SequenceNumber covered_ = 0;  // the store's last sequence at that moment
 };
 
 }  // namespace silt::fs

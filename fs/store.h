@@ -10,7 +10,9 @@
 // request during which a change of the same inode was answered (attr_version in fs/fuse of Linux).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -131,6 +133,13 @@ class Store final : public Filesystem {
   // The same for a write of `bytes` that made `before` into `after`: what falls on blocks that the file has already is
   // not new.
   Outcome MayWrite(uint64_t bytes, const schema::InodeRecord& before, const schema::InodeRecord& after);
+  // ENOSPC only if `admit` says no even when what was deleted has been given back: what is removed makes room at once,
+  // as elsewhere.
+  Outcome AdmitOrReclaim(const std::function<bool()>& admit);
+  // What a file's blocks take, without those that are only promised. Both count blocks.
+  uint64_t StoredBytes(const schema::InodeRecord& record) const {
+    return (record.blocks - std::min(record.blocks, record.promised)) * superblock_.block_size;
+  }
   // ---- promises of space (promises.cc): blocks that are preallocated and not written yet ----
   // What a block takes, with its key and its share of an index.
   uint64_t PromisedBytes(uint64_t blocks) const { return blocks * (superblock_.block_size + kBytesBesideBlock); }

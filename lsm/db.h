@@ -73,6 +73,8 @@ class Db {
   virtual Status Verify(const VerifyCallbacks& callbacks) = 0;
 
   virtual DbStats GetStats() const = 0;
+  // DbStats::memtable_bytes alone, for who asks often: about what tables will take beyond those that are there.
+  virtual uint64_t MemtableBytes() const = 0;
 
   // Flushes nothing, syncs the WAL, stops background work. Later calls return kAborted. Idempotent.
   virtual Status Close() = 0;

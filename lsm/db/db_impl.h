@@ -68,6 +68,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status Checkpoint(const std::string& path) override;
   Status Verify(const VerifyCallbacks& callbacks) override;
   DbStats GetStats() const override;
+  uint64_t MemtableBytes() const override;
   Status Close() override;
 
  private:

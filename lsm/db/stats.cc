@@ -3,6 +3,13 @@
 
 namespace silt::lsm {
 
+uint64_t DbImpl::MemtableBytes() const {
+  ReadViewRef view = view_.Load();
+  uint64_t bytes = view->memtable->MemoryUsage();
+  for (const auto& memtable : view->immutables) bytes += memtable->MemoryUsage();
+  return bytes;
+}
+
 DbStats DbImpl::GetStats() const {
   DbStats stats;
   ReadViewRef view = view_.Load();
@@ -29,8 +36,7 @@ DbStats DbImpl::GetStats() const {
   }
 
   stats.last_sequence = LastSequence();
-  stats.memtable_bytes = view->memtable->MemoryUsage();
-  for (const auto& memtable : view->immutables) stats.memtable_bytes += memtable->MemoryUsage();
+  stats.memtable_bytes = MemtableBytes();
   stats.immutable_memtables = view->immutables.size();
   stats.block_cache_bytes = block_cache_.UsedBytes();
   stats.block_cache_hits = block_cache_.hits();

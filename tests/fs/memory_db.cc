@@ -144,12 +144,16 @@ class MemoryDb final : public lsm::Db {
     std::unique_ptr<const MemorySnapshot>(static_cast<const MemorySnapshot*>(snapshot)).reset();
   }
 
-  Status Flush() override { return Status::Ok(); }
+  Status Flush() override {
+    if (store_->on_flush) store_->on_flush();
+    return Status::Ok();
+  }
   Status CompactRange(FamilyId, const std::string*, const std::string*) override { return Status::Ok(); }
   Status WaitForBackgroundWork() override { return Status::Ok(); }
   Status Checkpoint(const std::string&) override { return Status::NotSupported("in memory"); }
   Status Verify(const VerifyCallbacks&) override { return Status::Ok(); }
   lsm::DbStats GetStats() const override { return {}; }
+  uint64_t MemtableBytes() const override { return store_->memtable_bytes; }
   Status Close() override {
     std::lock_guard lock(store_->mutex);
     closed_ = true;

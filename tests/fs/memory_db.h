@@ -1,6 +1,7 @@
 // An engine in memory, for tests of the filesystem's meaning: no files, no threads, failures on demand.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -23,10 +24,12 @@ struct MemoryStore {
   uint64_t gets = 0;
   uint64_t iterators = 0;
   bool in_use = false;
+  std::atomic<uint64_t> memtable_bytes = 0;  // what MemtableBytes says
   // Asked before each write and each read (with the key); a status that is not ok is what the caller gets.
   std::function<lsm::Status(const lsm::WriteBatch&)> on_write;
   std::function<lsm::Status(lsm::FamilyId, std::string_view)> on_get;
   std::function<void()> on_sync;
+  std::function<void()> on_flush;
   mutable std::mutex mutex;  // guards everything above but the hooks
 };
 
