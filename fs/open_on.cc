@@ -162,6 +162,7 @@ lsm::Status Store::Close() {
 
 Outcome Store::SyncAll() {
   if (closed_) return Fail(EIO);
+  if (read_only_) return {};  // fsync(2) of what was opened for reading only is no error elsewhere
   return records_.Sync(db_->LastSequence());
 }
 

@@ -132,5 +132,17 @@ TEST_F(FsyncTest, AFileThatHasNoNameAnyMoreTakesTheRestAlong) {
   EXPECT_EQ(At("stays"), "y");
 }
 
+// Programs sync what they only read (directories that they have listed, say).
+TEST_F(FsyncTest, OfAStoreThatIsReadOnlyIsNoError) {
+  InodeNumber file = 0;
+  Make(&file, "f", "contents");
+  fs.Close();
+  fs.options().read_only = true;
+  fs.Open();
+  EXPECT_EQ(At("f"), "contents");
+  EXPECT_EQ(ErrorOf(fs->Fsync(file)), 0);
+  EXPECT_EQ(ErrorOf(fs->SyncAll()), 0);
+}
+
 }  // namespace
 }  // namespace silt::fs::test
