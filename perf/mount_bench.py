@@ -70,16 +70,19 @@ def run_section(name, kind, sizes, work, results):
 def run_rounds(arguments, kinds, sizes, work, results):
     begin = time.monotonic()
     for number in range(arguments.rounds):
-        round_begin = time.monotonic()
+        round_begin, once = time.monotonic(), 0.0
         for name in arguments.sections:
             if name in mount_workloads.ONCE and number > 0:
                 continue
+            section_begin = time.monotonic()
             turn = number % len(kinds)
             for kind in kinds[turn:] + kinds[:turn]:
                 mount_peers.say(f"round {number + 1} of {arguments.rounds}, {(time.monotonic() - begin) / 60:.1f} min: {name}: {kind.key}")
                 run_section(name, kind, sizes, work, results)
+            if name in mount_workloads.ONCE:
+                once += time.monotonic() - section_begin
         results.rounds += 1
-        took = time.monotonic() - round_begin
+        took = time.monotonic() - round_begin - once  # as the next one will
         if (time.monotonic() - begin + took) / 60 > arguments.minutes and results.rounds < arguments.rounds:
             mount_peers.say(f"{results.rounds} of {arguments.rounds} rounds: another one would not end within {arguments.minutes} minutes")
             break
@@ -123,7 +126,7 @@ def draw(results, kinds, out):
 
 
 def choose_kinds(arguments, programs):
-    everything = mounts.all_kinds(programs, (2 if arguments.quick else 4) << 30)
+    everything = mounts.all_kinds(programs, (2 if arguments.size == "quick" else 4) << 30)
     reasons = {kind.key: kind.missing() for kind in everything}
     wanted = arguments.kinds
     if wanted is None:
@@ -146,7 +149,10 @@ def parse_arguments():
     words = lambda text: text.split(",")  # pylint: disable=unnecessary-lambda-assignment
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=42, help="no round begins that would probably end later (default: 42)")
-    parser.add_argument("--quick", action="store_true", help="small sizes: a look, not a measurement")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", dest="size", action="store_const", const="quick", default="usual",
+                      help="small sizes: a look, not a measurement")
+    size.add_argument("--long", dest="size", action="store_const", const="long", help="large sizes: some 17 minutes a round")
     parser.add_argument("--sections", type=words, default=[s for s in mount_workloads.SECTIONS if s != "large"],
                         help=f"some of {','.join(mount_workloads.SECTIONS)} (default: all but large)")
     parser.add_argument("--kinds", type=words, help="filesystems to compare (default: by what the machine has)")
@@ -172,7 +178,7 @@ def prepare(arguments, sizes):
 def main():
     arguments = parse_arguments()
     os.makedirs(arguments.out, exist_ok=True)
-    sizes = mount_workloads.Sizes(arguments.quick)
+    sizes = mount_workloads.Sizes(arguments.size)
     programs = prepare(arguments, sizes)
     with mounts.RingSwitch():
         kinds, notes = choose_kinds(arguments, programs)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The mount beside ext4, XFS, btrfs, libfuse's passthrough_hp, gocryptfs and the limit of FUSE. One command; as root.
 #
-#   perf/mount_bench.sh [--rounds 5] [--minutes 42] [--quick] [--out DIRECTORY] ...      (all options: --help)
+#   perf/mount_bench.sh [--rounds 5] [--minutes 42] [--quick | --long] [--out DIRECTORY] ...      (all options: --help)
 #
 # Installs and prepares what it compares with, builds siltfs (release) unless --siltfs names one, runs, and leaves
 # results.md, results.json and plots (SVG) in --out (default: build/mount_bench).

@@ -14,18 +14,22 @@ MEGABYTES, OPERATIONS, SECONDS, MILLISECONDS = "MB/s", "ops/s", "s", "ms"
 
 
 class Sizes:
-    def __init__(self, quick):
-        self.sequential = 128 if quick else 512  # MiB
-        self.random = 32 if quick else 128       # MiB
-        self.runtime = 1 if quick else 2         # seconds of each timed job
-        self.meta_files = 2000 if quick else 10000
-        self.tree_files = 4000 if quick else 50000
-        self.part_files = 4000 if quick else 12000  # of the tree, where so many files are too many
-        self.copy_files = 1000 if quick else 4000
-        self.objects = 60 if quick else 150
-        self.inserts = 100 if quick else 300
-        self.tail_seconds = 2 if quick else 4
-        self.large_files = 20000 if quick else 1000000
+    """quick: a look; usual: five rounds of all within three quarters of an hour; long: an hour and a half."""
+
+    def __init__(self, size):
+        def choose(quick, usual, long):
+            return {"quick": quick, "usual": usual, "long": long}[size]
+        self.sequential = choose(128, 256, 512)  # MiB
+        self.random = choose(32, 64, 128)        # MiB
+        self.runtime = choose(1, 1, 2)           # seconds of each timed job
+        self.meta_files = choose(2000, 4000, 10000)
+        self.tree_files = choose(4000, 50000, 50000)
+        self.part_files = choose(4000, 12000, 12000)  # of the tree, where so many files are too many
+        self.copy_files = choose(1000, 2000, 4000)
+        self.objects = choose(60, 60, 150)
+        self.inserts = choose(100, 200, 300)
+        self.tail_seconds = choose(2, 2, 4)
+        self.large_files = choose(20000, 1000000, 1000000)
 
 
 def timed(work):
@@ -261,4 +265,4 @@ SECTIONS = {
     "large": ("a large directory", SECONDS, large),
 }
 # Not in every round: they vary little, and take long.
-ONCE = ("daemon", "large")
+ONCE = ("tree", "daemon", "large")
