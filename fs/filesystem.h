@@ -209,8 +209,8 @@ class Filesystem {
   virtual const Superblock& superblock() const = 0;
   virtual lsm::Db& db() = 0;  // for statistics, compaction and scrubbing
   virtual uint64_t LiveInodes() const = 0;     // inodes that the kernel references
-  // After an open, inodes are counted in the background, if there are many. Returns when they are, when they cannot be, or
-  // when the time is over.
+  // After an open, inodes are counted in the background, if there are many. Returns when they are, when they cannot be,
+  // or when the time is over.
   virtual void WaitForInodeCount(std::chrono::microseconds at_most) = 0;
   // Syncs and closes the engine. Later calls fail with EIO. Idempotent.
   virtual lsm::Status Close() = 0;

@@ -210,7 +210,7 @@ std::vector<Finding> JudgeStore(const json& status) {
 }
 
 std::vector<Finding> ExamineMachine() {
-  std::vector<Finding> findings = {ExamineKernel(),  ExamineLibfuse(),    ExamineIoUring(),     ExamineDevice(),
+  std::vector<Finding> findings = {ExamineKernel(), ExamineLibfuse(),   ExamineIoUring(),      ExamineDevice(),
                                    ExamineHelper(), ExamineOpenFiles(), ExamineLockedMemory(), ExamineAwake()};
   for (Finding& finding : ExamineMounts()) findings.push_back(std::move(finding));
   return findings;

@@ -32,8 +32,8 @@ lsm::Result<nlohmann::json> ListKeys(lsm::Db& db, const nlohmann::json& request,
 // Answers one request of the control socket. Thread-safe.
 class Service {
  public:
-  // `adapter`, `observer`, `transport` and `awake`, which may be null, must outlive it. The facts' uptime, transport and
-  // awake are ignored: one is counted from now, the others are asked each time.
+  // `adapter`, `observer`, `transport` and `awake`, which may be null, must outlive it. The facts' uptime, transport
+  // and awake are ignored: one is counted from now, the others are asked each time.
   Service(std::string store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
           const TransportStatus* transport, const AwakeProcessors* awake);
   // `unwanted`: nobody waits for the answer any more.

@@ -138,8 +138,8 @@ class Session {
                      .uptime_seconds = 0,
                      .transport = {},
                      .awake = {}};
-    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), observer_.get(),
-                                         &transport_status_, awake_.get());
+    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), observer_.get(), &transport_status_,
+                                         awake_.get());
     auto started = ControlServer::Start(
         config_.store, [this](const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted) {
           return service_->Answer(request, emit, unwanted);
@@ -166,7 +166,11 @@ class Session {
     session_.reset(fuse_session_new(&arguments, &AdapterOperations(), sizeof(fuse_lowlevel_ops), adapter_.get()));
     fuse_opt_free_args(&arguments);
     if (!session_) return Status::InvalidArgument("libfuse refused the mount options; see siltfs mount --help");
+    const pid_t self = ::getpid();
     if (fuse_session_mount(session_.get(), config_.mountpoint.c_str()) != 0) {
+      // libfuse forks to note the mount, and where setuid(2) is forbidden its child comes back, too: not to close the
+      // store.
+      if (::getpid() != self) ::_exit(kExitFailure);
       return Status::IoError(
           fmt::format("{}: mounting failed; is FUSE available (/dev/fuse, fusermount3) and the "
                       "mountpoint yours?",

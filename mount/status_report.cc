@@ -194,9 +194,9 @@ std::string StatusText(const json& status) {
   if (auto levels = status.find("levels"); levels != status.end()) line("levels", LevelsText(*levels));
   line("free", FormatSize(status.at("free").get<uint64_t>()));
   // A daemon that is older than this program never counts.
-  line("inodes",
-       fmt::format("{}{} ({} in use by the kernel)", status.value("inodes_counted", false) ? "" : "not counted yet, at most ",
-                   status.at("inodes").get<uint64_t>(), status.at("inodes_live").get<uint64_t>()));
+  line("inodes", fmt::format("{}{} ({} in use by the kernel)",
+                             status.value("inodes_counted", false) ? "" : "not counted yet, at most ",
+                             status.at("inodes").get<uint64_t>(), status.at("inodes_live").get<uint64_t>()));
   line("format",
        fmt::format("version {}, blocks of {}, compression {}", status.at("format_version").get<uint32_t>(),
                    FormatSize(status.at("block_size").get<uint32_t>()), status.at("compression").get<std::string>()));

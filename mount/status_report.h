@@ -29,8 +29,8 @@ struct MountFacts {
   AwakeFacts awake;
 };
 
-// `mount` is null for a store that is not mounted: then its inodes are waited for until they are counted, some seconds at
-// most. Keys are stable.
+// `mount` is null for a store that is not mounted: then its inodes are waited for until they are counted, some seconds
+// at most. Keys are stable.
 nlohmann::json StatusJson(const std::string& store, fs::Filesystem& filesystem, const MountFacts* mount);
 std::string StatusText(const nlohmann::json& status);
 

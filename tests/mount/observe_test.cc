@@ -86,10 +86,18 @@ lsm::DbStats SampleStats() {
 }
 
 nlohmann::json SampleStatus() {
-  return {{"store", "/srv/a\"b\nc"}, {"mounted", true},     {"mountpoint", "/mnt"},
-          {"version", "1"},          {"uuid", "u"},         {"transport", "/dev/fuse"},
-          {"uptime_seconds", 5},     {"read_only", false},  {"size_on_disk", 10},
-          {"free", 20},              {"inodes", 3},         {"inodes_live", 1},
+  return {{"store", "/srv/a\"b\nc"},
+          {"mounted", true},
+          {"mountpoint", "/mnt"},
+          {"version", "1"},
+          {"uuid", "u"},
+          {"transport", "/dev/fuse"},
+          {"uptime_seconds", 5},
+          {"read_only", false},
+          {"size_on_disk", 10},
+          {"free", 20},
+          {"inodes", 3},
+          {"inodes_live", 1},
           {"inodes_counted", true},
           {"awake", {{"wanted", true}, {"possible", true}, {"now", true}, {"times", 7}}},
           {"health", {{"state", "ok"}, {"reason", ""}}}};

@@ -108,7 +108,8 @@ TEST(StatusReportTest, TextSaysWhereAndWhatIsWrong) {
   EXPECT_THAT(StatusText(status), HasSubstr("over /dev/fuse: enable this\n"));
   EXPECT_THAT(text, Not(HasSubstr("levels"))) << "the same";
   status["awake"] = {{"wanted", true}, {"possible", true}, {"now", true}, {"times", 3}};
-  EXPECT_THAT(StatusText(status), HasSubstr("processors    awake now; kept awake while requests came thick, 3 times\n"));
+  EXPECT_THAT(StatusText(status),
+              HasSubstr("processors    awake now; kept awake while requests came thick, 3 times\n"));
   status["awake"]["possible"] = false;
   EXPECT_THAT(StatusText(status), HasSubstr("cannot be kept awake while requests come: see siltfs doctor\n"));
   status["awake"]["wanted"] = false;

@@ -120,6 +120,15 @@ def boots(env, root):
     check_equal(container.run("systemctl show siltfs@data -p NRestarts --value"), "1", "restarts")
     say("stopped, started, killed, and mounted again by systemd")
 
+    # A sandbox that is too narrow: the daemon says so once, and closes the store once.
+    container.run("systemctl stop siltfs@data && mkdir -p /run/systemd/system/siltfs@data.service.d"
+                  " && printf '[Service]\\nRestart=no\\nSystemCallFilter=~setuid\\n' > /run/systemd/system/siltfs@data.service.d/narrow.conf"
+                  " && systemctl daemon-reload && : > /srv/unit/siltfs.log")
+    container.run("systemctl start siltfs@data", 1)
+    check_equal(container.run("grep -c 'mount failed' /srv/unit/siltfs.log"), "1", "complaints of a daemon that may not mount")
+    container.run("rm /run/systemd/system/siltfs@data.service.d/narrow.conf && systemctl daemon-reload"
+                  " && systemctl reset-failed siltfs@data && systemctl start siltfs@data && cat /data/boots")
+
     for how in ("reboot", "poweroff"):
         container.end(how)
         for store in ("unit", "fstab"):
