@@ -310,11 +310,12 @@ class Worker {
   uint64_t lines_ = 0;
 };
 
-// Link counts, listings and attributes of a tree at rest.
+// Link counts, listings and attributes of a tree at rest. Renames make it deeper than a path may be long, so it is
+// walked by chdir, a name at a time.
 class TreeCheck {
  public:
-  bool Run(const std::string& root) {
-    Visit(root);
+  bool Run() {
+    Visit(".", ".");
     for (const auto& [ino, file] : files_) {
       if (file.names != file.nlink)
         Wrong(fmt::format("{} has {} links and {} names", file.path, file.nlink, file.names));
@@ -335,9 +336,10 @@ class TreeCheck {
     good_ = false;
   }
 
-  void Visit(const std::string& path) {
+  // Of a name in the working directory; PATH is for messages.
+  void Visit(const std::string& path, const std::string& name) {
     struct stat st {};
-    if (::lstat(path.c_str(), &st) != 0) return Wrong(fmt::format("{} is listed: {}", path, std::strerror(errno)));
+    if (::lstat(name.c_str(), &st) != 0) return Wrong(fmt::format("{} is listed: {}", path, std::strerror(errno)));
     if (!S_ISDIR(st.st_mode)) {
       File& file = files_[st.st_ino];
       file.path = path;
@@ -346,15 +348,17 @@ class TreeCheck {
       return;
     }
     ++directories_;
-    std::vector<std::string> names = ListNames(path);
+    if (::chdir(name.c_str()) != 0) return Wrong(fmt::format("chdir {}: {}", path, std::strerror(errno)));
+    std::vector<std::string> names = ListNames(".");
     std::sort(names.begin(), names.end());
     if (std::adjacent_find(names.begin(), names.end()) != names.end()) Wrong(path + " lists a name twice");
     uint64_t directories = 0;
-    for (const std::string& name : names) {
+    for (const std::string& entry : names) {
       struct stat child {};
-      if (::lstat((path + "/" + name).c_str(), &child) == 0 && S_ISDIR(child.st_mode)) ++directories;
-      Visit(path + "/" + name);
+      if (::lstat(entry.c_str(), &child) == 0 && S_ISDIR(child.st_mode)) ++directories;
+      Visit(fmt::format("{}/{}", path, entry), entry);
     }
+    if (name != "." && ::chdir("..") != 0) Die(fmt::format("chdir {}/..: {}", path, std::strerror(errno)));
     if (st.st_nlink != 2 + directories) {
       Wrong(fmt::format("{} has {} links and {} directories", path, st.st_nlink, directories));
     }
@@ -414,7 +418,7 @@ int Run(const Arguments& arguments) {
   }
   bool good = WaitForAll(std::move(children), arguments.seconds + kPatience);
   TreeCheck check;
-  good = check.Run(".") && good;
+  good = check.Run() && good;
   fmt::print("{} files and directories at the end, {}\n", check.count(), good ? "all consistent" : "NOT consistent");
   return good ? 0 : 1;
 }
