@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "fs/filesystem.h"
+#include "mount/attribute_answers.h"
 #include "mount/fuse_api.h"
 #include "mount/request_counters.h"
 
@@ -29,7 +30,7 @@ class Adapter {
   struct Options {
     bool writeback = false;
     bool acl = true;
-    bool dirsync = false;  // changes of directories are durable before they are answered
+    bool dirsync = false;                              // changes of directories are durable before they are answered
     fs::AtimeRule file_atime = fs::AtimeRule::kNever;  // kNever: open(2) costs no request, and so for directories
     fs::AtimeRule directory_atime = fs::AtimeRule::kNever;
     // Called when the kernel says hello, with what it offers; returns what to accept that libfuse has no name for.
@@ -37,7 +38,10 @@ class Adapter {
     ControlDirectory* control_directory = nullptr;  // .siltfs, if there is to be one; outlives the session
   };
   Adapter(fs::Filesystem* filesystem, Options options)
-      : filesystem_(filesystem), options_(std::move(options)), dirsync_(options_.dirsync) {}
+      : filesystem_(filesystem),
+        options_(std::move(options)),
+        dirsync_(options_.dirsync),
+        answers_(lsm::Clock::System()) {}
 
   fs::Filesystem& filesystem() { return *filesystem_; }
   const Options& options() const { return options_; }
@@ -48,6 +52,10 @@ class Adapter {
   // While the mount is read-only, reading moves nothing.
   void KeepAtimes(bool keep) { atimes_kept_ = keep; }
   bool atimes_kept() const { return atimes_kept_; }
+  // Once, before requests come.
+  void SetSession(fuse_session* session) { session_ = session; }
+  fuse_session* session() const { return session_; }
+  AttributeAnswers& answers() { return answers_; }
 
  private:
   fs::Filesystem* filesystem_;
@@ -55,6 +63,8 @@ class Adapter {
   std::atomic<bool> dirsync_;
   std::atomic<bool> atimes_kept_{false};
   RequestCounters counters_;
+  fuse_session* session_ = nullptr;
+  AttributeAnswers answers_;
 };
 
 // The table of operations; every one is called with an Adapter* as libfuse's userdata.

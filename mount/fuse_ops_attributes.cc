@@ -71,11 +71,14 @@ void HideXattrs(fuse_req_t request, std::vector<std::string>* names) {
 }  // namespace
 
 void Getattr(fuse_req_t request, fuse_ino_t ino, fuse_file_info* /*info*/) {
+  AttributeAnswers::Answering answering(&AnswersOf(request));
   if (RawRequest::Current()->opcode() == kStatxOpcode) {
     Statx(request, ino);
     return;
   }
-  ReplyAttributes(request, Begin(request, Request::kGetattr).GetAttributes(ino));
+  fs::Result<fs::Attributes> attributes = Begin(request, Request::kGetattr).GetAttributes(ino);
+  if (attributes) Telling(request, *attributes);
+  ReplyAttributes(request, attributes);
 }
 
 void Setattr(fuse_req_t request, fuse_ino_t ino, struct stat* attributes, int valid, fuse_file_info* /*info*/) {
@@ -126,7 +129,9 @@ void Setxattr(fuse_req_t request, fuse_ino_t ino, const char* name, const char* 
     return;
   }
   if (name == fs::kAccessAclName && MustClearSgid(request, filesystem, ino)) flags |= fs::kXattrClearSgid;
-  ReplyOutcome(request, filesystem.SetXattr(ino, name, {value, size}, flags));
+  fs::Outcome set = filesystem.SetXattr(ino, name, {value, size}, flags);
+  if (set) TakeBackAttributes(request, ino);
+  ReplyOutcome(request, set);
 }
 
 void Getxattr(fuse_req_t request, fuse_ino_t ino, const char* name, size_t size) {
@@ -160,7 +165,9 @@ void Removexattr(fuse_req_t request, fuse_ino_t ino, const char* name) {
       return;
     }
   }
-  ReplyOutcome(request, IsRefused(request, name) ? fs::Fail(EOPNOTSUPP) : filesystem.RemoveXattr(ino, name));
+  fs::Outcome removed = IsRefused(request, name) ? fs::Fail(EOPNOTSUPP) : filesystem.RemoveXattr(ino, name);
+  if (removed) TakeBackAttributes(request, ino);
+  ReplyOutcome(request, removed);
 }
 
 void Ioctl(fuse_req_t request, fuse_ino_t /*ino*/, unsigned int /*command*/, void* /*argument*/,

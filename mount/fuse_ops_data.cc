@@ -76,8 +76,10 @@ void Fsync(fuse_req_t request, fuse_ino_t /*ino*/, int /*datasync*/, fuse_file_i
 }
 
 void Fallocate(fuse_req_t request, fuse_ino_t ino, int mode, off_t offset, off_t length, fuse_file_info* /*info*/) {
-  ReplyOutcome(request, Begin(request, Request::kFallocate)
-                            .Allocate(ino, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length)));
+  fs::Outcome allocated = Begin(request, Request::kFallocate)
+                              .Allocate(ino, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length));
+  if (allocated) TakeBackAttributes(request, ino);
+  ReplyOutcome(request, allocated);
 }
 
 void Lseek(fuse_req_t request, fuse_ino_t ino, off_t offset, int whence, fuse_file_info* /*info*/) {

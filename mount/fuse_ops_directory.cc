@@ -27,6 +27,7 @@ class Listing {
   // REQUIRES: plus. The kernel counts a lookup of what was added.
   bool AddWithAttributes(std::string_view name, const fs::Attributes& attributes, off_t next) {
     if (!Append(name, ToEntry(attributes), next)) return false;
+    Telling(request_, attributes);
     counted_.push_back(attributes.ino);
     return true;
   }
@@ -102,6 +103,7 @@ void Readdir(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse
 
 void Readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, fuse_file_info* info) {
   fs::Filesystem& filesystem = Begin(request, Request::kReaddirplus);
+  AttributeAnswers::Answering answering(&AnswersOf(request));
   MoveAtime(request, ino, *info, OptionsOf(request).directory_atime);
   Listing listing(request, size, /*plus=*/true);
   fs::Outcome outcome;

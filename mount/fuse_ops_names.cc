@@ -23,7 +23,9 @@ fs::Result<fs::Attributes> Find(fs::Filesystem& filesystem, fuse_ino_t parent, s
 
 void Lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   fs::Filesystem& filesystem = Begin(request, Request::kLookup);
+  AttributeAnswers::Answering answering(&AnswersOf(request));
   fs::Result<fs::Attributes> found = Find(filesystem, parent, name);
+  if (found) Telling(request, *found);
   if (found || found.error().value() != ENOENT) {
     ReplyEntry(request, filesystem, found);
     return;
@@ -47,17 +49,21 @@ void ForgetMulti(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
 void Mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {
   fs::Filesystem& filesystem = Begin(request, Request::kMknod);
   uint32_t typed = (mode & S_IFMT) == 0 ? mode | S_IFREG : mode;
-  ReplyEntry(request, filesystem, Settle(request, filesystem.MakeNode(CallerOf(request), parent, name, typed, rdev)));
+  ReplyEntry(
+      request, filesystem,
+      Within(request, parent, Settle(request, filesystem.MakeNode(CallerOf(request), parent, name, typed, rdev))));
 }
 
 void Mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
   fs::Filesystem& filesystem = Begin(request, Request::kMkdir);
-  ReplyEntry(request, filesystem, Settle(request, filesystem.MakeDirectory(CallerOf(request), parent, name, mode)));
+  ReplyEntry(request, filesystem,
+             Within(request, parent, Settle(request, filesystem.MakeDirectory(CallerOf(request), parent, name, mode))));
 }
 
 void Symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const char* name) {
   fs::Filesystem& filesystem = Begin(request, Request::kSymlink);
-  ReplyEntry(request, filesystem, Settle(request, filesystem.MakeSymlink(CallerOf(request), parent, name, target)));
+  ReplyEntry(request, filesystem,
+             Within(request, parent, Settle(request, filesystem.MakeSymlink(CallerOf(request), parent, name, target))));
 }
 
 void Readlink(fuse_req_t request, fuse_ino_t ino) {
@@ -72,23 +78,26 @@ void Readlink(fuse_req_t request, fuse_ino_t ino) {
 
 void Link(fuse_req_t request, fuse_ino_t ino, fuse_ino_t parent, const char* name) {
   fs::Filesystem& filesystem = Begin(request, Request::kLink);
-  ReplyEntry(request, filesystem, Settle(request, filesystem.Link(ino, parent, name)));
+  ReplyEntry(request, filesystem, Within(request, parent, Settle(request, filesystem.Link(ino, parent, name))));
 }
 
 void Unlink(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  ReplyOutcome(request, Settle(request, Begin(request, Request::kUnlink).Unlink(parent, name)));
+  ReplyOutcome(request,
+               Within(request, parent, Settle(request, Begin(request, Request::kUnlink).Unlink(parent, name))));
 }
 
 void Rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
-  ReplyOutcome(request, Settle(request, Begin(request, Request::kRmdir).RemoveDirectory(parent, name)));
+  ReplyOutcome(request,
+               Within(request, parent, Settle(request, Begin(request, Request::kRmdir).RemoveDirectory(parent, name))));
 }
 
 void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
             unsigned int flags) {
-  ReplyOutcome(
-      request,
-      Settle(request,
-             Begin(request, Request::kRename).Rename(CallerOf(request), parent, name, new_parent, new_name, flags)));
+  fs::Filesystem& filesystem = Begin(request, Request::kRename);
+  fs::Outcome renamed =
+      Settle(request, filesystem.Rename(CallerOf(request), parent, name, new_parent, new_name, flags));
+  if (new_parent != parent) renamed = Within(request, new_parent, renamed);
+  ReplyOutcome(request, Within(request, parent, renamed));
 }
 
 namespace {
@@ -115,7 +124,9 @@ void Create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   }
   fs::Filesystem& filesystem = Begin(request, Request::kCreate);
   uint32_t regular = (mode & ~static_cast<mode_t>(S_IFMT)) | S_IFREG;
-  ReplyCreated(request, info, Settle(request, filesystem.MakeNode(CallerOf(request), parent, name, regular, 0)));
+  ReplyCreated(
+      request, info,
+      Within(request, parent, Settle(request, filesystem.MakeNode(CallerOf(request), parent, name, regular, 0))));
 }
 
 }  // namespace silt::mount

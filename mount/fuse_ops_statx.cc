@@ -71,6 +71,7 @@ void Statx(fuse_req_t request, fuse_ino_t ino) {
     fuse_reply_err(request, found.error().value());
     return;
   }
+  Telling(request, *found);
   ReplyStatx(request, *found);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "mount/fuse_adapter.h"
 
@@ -23,6 +24,32 @@ Answer Settle(fuse_req_t request, Answer answer) {
   auto* adapter = static_cast<Adapter*>(fuse_req_userdata(request));
   if (!answer || !adapter->dirsync()) return answer;
   if (auto synced = adapter->filesystem().SyncAll(); !synced) return tl::unexpected(synced.error());
+  return answer;
+}
+
+// ---- attributes that the kernel was told (attribute_answers.h) ----
+
+inline AttributeAnswers& AnswersOf(fuse_req_t request) {
+  return static_cast<Adapter*>(fuse_req_userdata(request))->answers();
+}
+
+// Before the reply.
+inline void Telling(fuse_req_t request, const fs::Attributes& attributes) {
+  if (S_ISDIR(attributes.mode)) AnswersOf(request).Told(attributes.ino, fuse_req_ctx(request)->pid);
+}
+
+// What the kernel was told of the inode before, and has perhaps not taken in yet, counts for nothing.
+inline void TakeBackAttributes(fuse_req_t request, fuse_ino_t ino) {
+  fuse_session* session = static_cast<Adapter*>(fuse_req_userdata(request))->session();
+  if (session != nullptr) (void)fuse_lowlevel_notify_inval_inode(session, ino, -1, 0);  // ENOENT: not known, as well
+}
+
+// After a change within the directory, before its reply. Other changes count the inode's version up by themselves.
+template <class Answer>
+Answer Within(fuse_req_t request, fuse_ino_t directory, Answer answer) {
+  if (answer && AnswersOf(request).MayBeOnTheWay(directory, fuse_req_ctx(request)->pid)) {
+    TakeBackAttributes(request, directory);
+  }
   return answer;
 }
 

@@ -166,6 +166,7 @@ class Session {
     session_.reset(fuse_session_new(&arguments, &AdapterOperations(), sizeof(fuse_lowlevel_ops), adapter_.get()));
     fuse_opt_free_args(&arguments);
     if (!session_) return Status::InvalidArgument("libfuse refused the mount options; see siltfs mount --help");
+    adapter_->SetSession(session_.get());
     const pid_t self = ::getpid();
     if (fuse_session_mount(session_.get(), config_.mountpoint.c_str()) != 0) {
       // libfuse forks to note the mount, and where setuid(2) is forbidden its child comes back, too: not to close the

@@ -390,6 +390,48 @@ def call_readdir_while_others_change_it(d):
     return r
 
 
+def call_listing_above_what_changes(d):
+    """Attributes of a directory that changes while the one above it is listed: at rest they are those of the last change."""
+    r = Recorder()
+    os.mkdir(f"{d}/within")
+    for i in range(300):
+        write_file(f"{d}/file-{i}", b"")
+    ready, go = os.pipe(), os.pipe()
+
+    def lister():
+        os.close(ready[0])
+        os.close(go[1])
+        while os.read(go[0], 1):
+            with os.scandir(d) as entries:
+                for _ in entries:
+                    pass
+            os.write(ready[1], b"x")
+        return "stopped"
+
+    results = []
+    listing = threading.Thread(target=lambda: results.extend(all_in_children([lister])))
+    listing.start()
+    links, times = 0, 0
+    for i in range(1200):
+        write_file(f"{d}/new", b"")  # so that the listing is asked for
+        os.unlink(f"{d}/new")
+        before = os.stat(f"{d}/within").st_mtime_ns
+        os.write(go[1], b"x")
+        for _ in range(i % 40 * 8):  # somewhere within it
+            pass
+        (os.rmdir if i % 2 else os.mkdir)(f"{d}/within/x")
+        os.read(ready[0], 1)
+        after = os.stat(f"{d}/within")
+        links += after.st_nlink != (2 if i % 2 else 3)
+        times += after.st_mtime_ns == before
+    os.close(go[1])
+    listing.join()
+    r.note("link counts that were old", links)
+    r.note("mtimes that were old", times if times > 20 else 0)  # ext4's clock is coarse
+    r.note("the other", results)
+    return r
+
+
 def call_cross_renames(d):
     """Processes that move directories into each other's, in opposite orders: no deadlock, no ring, nothing lost."""
     r = Recorder()
