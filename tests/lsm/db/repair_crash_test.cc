@@ -183,7 +183,9 @@ TEST_F(RepairCrashTest, AStoreThatIsOpenedBetweenTwoRepairsComesToTheSame) {
   Use(broken->CrashClone(1));
   CutEverywhere(expected, {}, [&] {
     auto db = Db::Open(options_, kStore);
-    if (db) EXPECT_TRUE((*db)->WaitForBackgroundWork().ok());
+    if (db) {
+      EXPECT_TRUE((*db)->WaitForBackgroundWork().ok());
+    }
   });
 }
 
@@ -260,7 +262,9 @@ TEST_F(RepairCrashTest, AManifestWithoutItsLastRecordsIsTrustedOnlyWhereNothingI
           ASSERT_TRUE(it != found[family].end() && it->second == value)
               << key << ", cut at " << end << " of " << ends.back() << ", " << ::testing::PrintToString(report->notes);
         }
-        if (sure) ASSERT_EQ(found[family].size(), moment.states[family].size()) << "cut at " << end;
+        if (sure) {
+          ASSERT_EQ(found[family].size(), moment.states[family].size()) << "cut at " << end;
+        }
       }
       ASSERT_FALSE(HasFailure());
     }
