@@ -105,7 +105,8 @@ void RingQueue::OnCompletion(const io_uring_cqe& completion) {
   auto* entry = reinterpret_cast<RingEntry*>(completion.user_data);
   if (entry == nullptr) {
     TakeHandedBack();
-    if (!stopping_) ListenForReplies();
+    // The connection may have ended while others were at its requests: those are still handed back.
+    if (!(stopping_ && live_ == 0)) ListenForReplies();
   } else if (completion.res == 0) {
     OnRequest(entry);
   } else if (completion.res == -EINTR || completion.res == -EAGAIN) {

@@ -28,6 +28,14 @@ for i in range(rounds):
         assert file.read() == data[:200_000]
 """
 
+# Copies of many megabytes, which other threads than a ring's make.
+COPY = """
+import os, sys
+here, there = os.open(sys.argv[1], os.O_RDONLY), os.open(sys.argv[2], os.O_CREAT | os.O_WRONLY)
+while True:
+    os.copy_file_range(here, there, 32 << 20, 0, 0)
+"""
+
 
 def offered():
     try:
@@ -67,6 +75,8 @@ def run(env):
         say(f"{name} {detail}: 20 clients at once")
         env.umount()
     kill_among_requests(env)
+    for options in ((), ("noio_uring",)):
+        force_among_requests(env, *options)
     env.mount()
     work(env, count=2, rounds=1)
     env.finish()
@@ -83,3 +93,24 @@ def kill_among_requests(env):
         check(wait_for_exit(worker.pid, 30), "a client of the killed daemon hangs")
         worker.communicate()
         check(worker.returncode != 0, "a client of the killed daemon saw no error")
+
+
+def force_among_requests(env, *options):
+    """umount -f ends the connection while threads are at requests: clients get an error, the daemon closes the store."""
+    if os.geteuid() != 0:
+        return
+    env.mount(*options)
+    pid = env.pid()
+    with open(env.path("long"), "wb") as file:
+        file.write(os.urandom(32 << 20))
+    workers = [subprocess.Popen([sys.executable, "-c", COPY, env.path("long"), env.path(f"c{i}")], stderr=subprocess.DEVNULL)
+               for i in range(3)]
+    while not all(os.path.exists(env.path(f"c{i}")) and os.stat(env.path(f"c{i}")).st_size for i in range(3)):
+        check(all(worker.poll() is None for worker in workers), "a copy ended before the unmount")
+    env.run("umount", "-f", env.mnt, rc=None)  # busy, as files are open; but from now on nothing is answered
+    for worker in workers:
+        check(worker.wait(timeout=30) != 0, "a client saw no error")
+    env.run("umount", env.mnt, rc=None)
+    check(wait_for_exit(pid, 30), "the daemon outlived the connection")
+    check(f"unmounted {env.mnt}" in env.log(), "the store was closed")
+    say(f"umount -f among requests {' '.join(options)}")
