@@ -121,7 +121,7 @@ struct OpenOptions {
 };
 
 // Thread-safe. Names that are too long, empty, "." or ".." or hold '/' or NUL are refused (ENAMETOOLONG, EINVAL).
-// After an operation returned, it survives a crash of the process; after Fsync or SyncAll, or commit_interval later, a
+// After an operation returned, it survives a crash of the process; after SyncAll, or commit_interval later, a
 // power cut. What a power cut leaves is a prefix of the operations in order.
 class Filesystem {
  public:
@@ -187,7 +187,7 @@ class Filesystem {
     bool sync = false;
   };
   virtual Result<size_t> Write(InodeNumber ino, uint64_t offset, std::span<const char> data, const WriteFlags& flags) = 0;
-  virtual Outcome Fsync(InodeNumber ino) = 0;  // the log is one: everything acknowledged so far becomes durable
+  // fsync(2) of any file or directory: the log is one, and everything acknowledged so far becomes durable.
   virtual Outcome SyncAll() = 0;
   // mode: FALLOC_FL_* of fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE with or without KEEP_SIZE;
   // EOPNOTSUPP for others.

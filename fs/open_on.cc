@@ -166,10 +166,6 @@ Outcome Store::SyncAll() {
   return records_.Sync(db_->LastSequence());
 }
 
-Outcome Store::Fsync(InodeNumber) {
-  return SyncAll();
-}
-
 Result<FilesystemStats> Store::Stat() {
   if (closed_) return Fail(EIO);
   auto space = space_.Look();

@@ -54,7 +54,6 @@ class Store final : public Filesystem {
   void WaitForInodeCount(std::chrono::microseconds at_most) override { inode_count_.Wait(at_most); }
   lsm::Status Close() override;
   Result<FilesystemStats> Stat() override;
-  Outcome Fsync(InodeNumber ino) override;
   Outcome SyncAll() override;
 
   // attributes.cc

@@ -29,7 +29,7 @@ class RequestDurations {
   static Kind KindOf(const RawRequest& request) { return KindOf(request.opcode(), request.DataBytes()); }
 
   RequestDurations() {
-    for (uint32_t opcode : {FUSE_FSYNC, FUSE_FSYNCDIR, FUSE_FALLOCATE, FUSE_COPY_FILE_RANGE, FUSE_SYNCFS}) {
+    for (uint32_t opcode : {FUSE_FALLOCATE, FUSE_COPY_FILE_RANGE, FUSE_SYNCFS}) {
       means_[KindOf(opcode)].store(10 * kLong.count(), std::memory_order_relaxed);
     }
   }

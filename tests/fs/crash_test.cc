@@ -63,7 +63,7 @@ TEST(CrashTest, PowerCutLeavesAPrefixThatHoldsWhatWasSynced) {
     for (int i = 0; i < crash_after; ++i) {
       script.Do(i);
       if (random() % 20 == 0) {
-        ASSERT_TRUE(fs->Fsync(kRootInode));
+        ASSERT_TRUE(fs->SyncAll());
         synced = i;
       }
       if (random() % 90 == 0) {

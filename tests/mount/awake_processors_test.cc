@@ -2,14 +2,12 @@
 #include "mount/awake_processors.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "tests/mount/temporary_directory.h"
 
 namespace silt::mount {
 namespace {
@@ -34,13 +32,7 @@ TEST(AwakeBoundTest, AVirtualProcessorMustNotSleepAtAllARealOneMayHalt) {
 
 class AwakeProcessorsTest : public testing::Test {
  protected:
-  AwakeProcessorsTest() {
-    char path[] = "/tmp/silt-awake-XXXXXX";
-    directory_ = ::mkdtemp(path);
-  }
-  ~AwakeProcessorsTest() override { std::filesystem::remove_all(directory_); }
-
-  std::string Path(const char* name) const { return directory_ + "/" + name; }
+  std::string Path(const char* name) const { return directory_.path() + "/" + name; }
   void Write(const char* name, const std::string& text) const { std::ofstream(Path(name)) << text; }
   static void Burst(AwakeProcessors* processors) {
     for (uint64_t i = 0; i < 2 * RequestBurst::kBurst; ++i) processors->OnRequest();
@@ -50,7 +42,7 @@ class AwakeProcessorsTest : public testing::Test {
     while (processors.awake() != awake) std::this_thread::yield();
   }
 
-  std::string directory_;
+  TemporaryDirectory directory_;
 };
 
 TEST_F(AwakeProcessorsTest, AsksForTheBoundWhileRequestsComeThickAndTakesItBack) {

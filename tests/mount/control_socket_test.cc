@@ -11,6 +11,8 @@
 #include <future>
 #include <thread>
 
+#include "tests/mount/temporary_directory.h"
+
 namespace silt::mount {
 namespace {
 
@@ -18,12 +20,6 @@ using nlohmann::json;
 
 class ControlSocketTest : public testing::Test {
  protected:
-  ControlSocketTest() {
-    char path[] = "/tmp/siltfs-control-XXXXXX";
-    store_ = ::mkdtemp(path);
-  }
-  ~ControlSocketTest() override { std::filesystem::remove_all(store_); }
-
   static json Echo(const json& request, const ControlServer::Emit& emit, const ControlServer::Unwanted&) {
     for (int i = 0; i < request.value("events", 0); ++i) emit({{"event", i}});
     if (request.contains("fail")) return {{"ok", false}, {"error", request["fail"]}};
@@ -32,7 +28,8 @@ class ControlSocketTest : public testing::Test {
 
   std::string SocketPath() const { return store_ + "/control.sock"; }
 
-  std::string store_;
+  TemporaryDirectory directory_;
+  const std::string store_ = directory_.path();
 };
 
 TEST_F(ControlSocketTest, ARequestIsAnsweredAfterItsEvents) {

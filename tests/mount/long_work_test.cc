@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "mount/service.h"
+#include "tests/mount/temporary_directory.h"
 
 namespace silt::mount {
 namespace {
@@ -25,12 +24,10 @@ class LongWorkTest : public testing::Test {
 
   // A store with so many tables that no compaction has touched.
   LongWorkTest() {
-    char path[] = "/tmp/siltfs-long-work-XXXXXX";
-    directory_ = ::mkdtemp(path);
     lsm::Options options;
     options.create_if_missing = true;
     options.disable_auto_compaction = true;
-    db_ = *lsm::Db::Open(options, directory_);
+    db_ = *lsm::Db::Open(options, directory_.path());
     std::mt19937_64 random(1);
     for (int table = 0; table < kTables; ++table) {
       for (int i = 0; i < 1000; ++i) {
@@ -38,10 +35,6 @@ class LongWorkTest : public testing::Test {
       }
       EXPECT_TRUE(db_->Flush().ok());
     }
-  }
-  ~LongWorkTest() override {
-    db_.reset();
-    std::filesystem::remove_all(directory_);
   }
 
   // Progress that was emitted, as (done, total).
@@ -52,7 +45,7 @@ class LongWorkTest : public testing::Test {
     };
   }
 
-  std::string directory_;
+  TemporaryDirectory directory_;
   std::unique_ptr<lsm::Db> db_;
   std::mutex mutex_;
   std::vector<std::pair<uint64_t, uint64_t>> steps_;

@@ -1,10 +1,10 @@
 #include "mount/mountinfo.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstdlib>
+#include <cerrno>
+
+#include "tests/mount/temporary_directory.h"
 
 namespace silt::mount {
 namespace {
@@ -65,14 +65,13 @@ TEST(MountinfoTest, ThisMachinesMountsAreRead) {
 }
 
 TEST(MountinfoTest, PathsAreMadeAbsolute) {
-  char path[] = "/tmp/siltfs-mountinfo-XXXXXX";
-  ASSERT_NE(::mkdtemp(path), nullptr);
-  EXPECT_EQ(ResolvePath(std::string(path) + "/../" + (path + 5) + "/."), path);
-  EXPECT_EQ(ResolvePath(std::string(path) + "/missing"), "");
+  TemporaryDirectory directory;
+  const std::string& path = directory.path();
+  EXPECT_EQ(ResolvePath(path + "/../" + path.substr(path.rfind('/') + 1) + "/."), path);
+  EXPECT_EQ(ResolvePath(path + "/missing"), "");
   EXPECT_EQ(errno, ENOENT);
   EXPECT_FALSE(IsDeadMount(path));
   EXPECT_FALSE(FindSiltfsMount(path));
-  ::rmdir(path);
 }
 
 }  // namespace

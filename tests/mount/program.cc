@@ -84,8 +84,6 @@ std::vector<std::string> List(const std::string& directory) {
 }
 
 ProgramTest::ProgramTest() {
-  char path[] = "/tmp/siltfs-program-XXXXXX";
-  directory_ = ::mkdtemp(path);
   store_ = directory_ + "/store";
   mountpoint_ = directory_ + "/mnt";
   ::mkdir(mountpoint_.c_str(), 0755);
@@ -96,7 +94,6 @@ ProgramTest::~ProgramTest() {
     if (Siltfs({"umount", mountpoint_}).exit_code == 0) continue;
     EXPECT_TRUE(mount::Unmount(mountpoint_, /*lazy=*/true).ok());
   }
-  std::filesystem::remove_all(directory_);
 }
 
 void ProgramTest::MakeStore() {

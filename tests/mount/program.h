@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/mount/temporary_directory.h"
+
 namespace silt::mount {
 
 struct Finished {
@@ -39,7 +41,8 @@ class ProgramTest : public testing::Test {
   // Sends the signal and waits until the daemon is gone.
   void Signal(int signal);
 
-  std::string directory_;
+  TemporaryDirectory temporary_;
+  const std::string directory_ = temporary_.path();
   std::string store_;
   std::string mountpoint_;
 };

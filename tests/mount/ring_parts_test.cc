@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 
 TEST(RequestDurations, WhatWaitsForTheDiskByNatureStartsOutLong) {
   RequestDurations durations;
-  EXPECT_TRUE(durations.IsLong(FUSE_FSYNC));
+  EXPECT_TRUE(durations.IsLong(FUSE_FALLOCATE));
   EXPECT_TRUE(durations.IsLong(FUSE_COPY_FILE_RANGE));
   EXPECT_FALSE(durations.IsLong(FUSE_LOOKUP));
   EXPECT_FALSE(durations.IsLong(FUSE_WRITE));

@@ -133,14 +133,19 @@ TEST_F(PosixStorageTest, AFullDiskIsNoSpace) {
   EXPECT_EQ(status.message(), "pwrite: /dev/full: No space left on device");
 }
 
+// For the rest of this process: writes beyond fail, and nobody is killed for it.
+bool LimitFilesTo(rlim_t bytes) {
+  ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit limit {
+    .rlim_cur = bytes, .rlim_max = bytes
+  };
+  return ::setrlimit(RLIMIT_FSIZE, &limit) == 0;
+}
+
 // A write that is cut short by a limit in its middle: the first part goes in, the rest fails.
 TEST_F(PosixStorageTest, ShortWritesAreFinishedOrFailWithThePositionUnchanged) {
   int code = InChild([&] {
-    ::signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit {
-      .rlim_cur = 10000, .rlim_max = 10000
-    };
-    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+    if (!LimitFilesTo(10000)) return 1;
     auto file = storage_->NewWritableFile(Path("a"));
     if (!file || !(*file)->Append(std::string(6000, 'a')).ok()) return 2;
     if ((*file)->Append(std::string(6000, 'b')).code() != StatusCode::kIoError) return 3;
@@ -173,11 +178,7 @@ TEST_F(PosixStorageTest, PiecesAreWrittenAsIfTheyWereOne) {
 
 TEST_F(PosixStorageTest, PiecesThatDoNotFitLeaveThePosition) {
   int code = InChild([&] {
-    ::signal(SIGXFSZ, SIG_IGN);
-    struct rlimit limit {
-      .rlim_cur = 10000, .rlim_max = 10000
-    };
-    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+    if (!LimitFilesTo(10000)) return 1;
     auto file = storage_->NewWritableFile(Path("a"));
     std::string a(6000, 'a');
     std::vector<std::string_view> fit = {a, "b"};
