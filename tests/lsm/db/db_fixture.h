@@ -20,7 +20,8 @@ namespace silt::lsm {
 class ImpatientClock final : public Clock {
  public:
   uint64_t MonotonicMicros() override { return System()->MonotonicMicros() + slept_.load(); }
-  uint64_t UnixSeconds() override { return 1'700'000'000 + 100 * asked_++; }
+  uint64_t UnixSeconds() override { return 1'700'000'000 + 100 * asked_++ + passed_; }
+  void LetPass(uint64_t seconds) { passed_ += seconds; }
   void SleepMicros(uint64_t micros) override {
     slept_ += micros;
     std::this_thread::yield();
@@ -29,6 +30,7 @@ class ImpatientClock final : public Clock {
  private:
   std::atomic<uint64_t> slept_{0};
   std::atomic<uint64_t> asked_{0};
+  std::atomic<uint64_t> passed_{0};
 };
 
 inline Options SmallOptions(Storage* storage) {
