@@ -27,6 +27,7 @@ Attributes Store::AttributesOf(InodeNumber ino, const InodeRecord& record) const
 Result<Attributes> Store::GetAttributes(InodeNumber ino) {
   auto locked = Lock(ino, LockMode::kShared);
   if (!locked) return tl::unexpected(locked.error());
+  lookups_.AttributesTold(ino);
   return AttributesOf(ino, locked->record());
 }
 
@@ -40,6 +41,7 @@ Result<std::string> Store::ReadSymlink(InodeNumber ino) {
   auto locked = Lock(ino, LockMode::kShared);
   if (!locked) return tl::unexpected(locked.error());
   if (!locked->record().IsSymlink()) return Fail(EINVAL);
+  lookups_.AttributesStale(ino);  // reading drops the kernel's atime
   return locked->record().target;
 }
 

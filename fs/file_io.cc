@@ -10,6 +10,7 @@ using schema::InodeRecord;
 Result<size_t> Store::Read(InodeNumber ino, uint64_t offset, std::span<char> out) {
   auto locked = LockFile(ino, LockMode::kShared);
   if (!locked) return tl::unexpected(locked.error());
+  lookups_.AttributesStale(ino);  // reading drops the kernel's atime
   return data_.Read(ino, locked->record(), offset, out);
 }
 

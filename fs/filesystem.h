@@ -84,6 +84,7 @@ struct DirectoryEntry {
   InodeNumber ino = 0;
   uint32_t type = 0;      // S_IFMT bits
   uint64_t cookie = 0;    // continue after this entry: stable across unlinks and remounts
+  bool damaged = false;   // ReadDirectoryPlus: its inode cannot be read
 };
 
 struct FilesystemStats {
@@ -170,8 +171,9 @@ class Filesystem {
   virtual Outcome ReadDirectory(InodeNumber ino, uint64_t cookie,
                                 const std::function<bool(const DirectoryEntry&)>& visit) = 0;
   // The same with attributes, two scans side by side. An entry for which the visitor returns false was not taken (it is
-  // given again next time); each one taken counts one lookup. An entry whose inode is damaged comes with attributes.ino
-  // 0 and is not counted.
+  // given again next time); each one taken counts one lookup. Without attributes (attributes.ino is 0) and not counted
+  // come damaged entries, and those of which the kernel knows all there is to tell: it was told of them, has not
+  // forgotten them, and has them as they are.
   virtual Outcome ReadDirectoryPlus(InodeNumber ino, uint64_t cookie,
                                     const std::function<bool(const DirectoryEntry&, const Attributes&)>& visit) = 0;
 

@@ -50,6 +50,7 @@ Result<LockedInode> Store::LockAny(InodeNumber ino, LockMode mode) {
 }
 
 void Store::PutInode(InodeNumber ino, const InodeRecord& record, lsm::WriteBatch* batch) {
+  lookups_.AttributesStale(ino);
   batch->Put(schema::kMeta, schema::InodeKey(ino), record.Encode());
 }
 

@@ -21,6 +21,18 @@ uint64_t CountMap::Find(InodeNumber ino) const {
   return slot.ino == ino ? slot.count : 0;
 }
 
+void CountMap::Mark(InodeNumber ino, bool mark) {
+  if (slots_.empty()) return;
+  Slot& slot = slots_[SlotOf(ino)];
+  if (slot.ino == ino) slot.mark = mark;
+}
+
+bool CountMap::Marked(InodeNumber ino) const {
+  if (slots_.empty()) return false;
+  const Slot& slot = slots_[SlotOf(ino)];
+  return slot.ino == ino && slot.mark;
+}
+
 uint64_t CountMap::Add(InodeNumber ino, uint64_t count) {
   if ((size_ + 1) * 5 > slots_.size() * 4) Resize(std::max<size_t>(16, slots_.size() * 2));
   Slot& slot = slots_[SlotOf(ino)];
@@ -28,14 +40,15 @@ uint64_t CountMap::Add(InodeNumber ino, uint64_t count) {
     slot.ino = ino;
     ++size_;
   }
-  return slot.count += count;
+  slot.count += count;
+  return slot.count;
 }
 
 uint64_t CountMap::Subtract(InodeNumber ino, uint64_t count) {
   if (slots_.empty()) return 0;
   size_t at = SlotOf(ino);
   if (slots_[at].ino != ino) return 0;
-  slots_[at].count -= std::min(count, slots_[at].count);
+  slots_[at].count -= std::min<uint64_t>(count, slots_[at].count);
   uint64_t left = slots_[at].count;
   if (left == 0) {
     Remove(at);
@@ -71,6 +84,7 @@ void LookupCounts::Add(InodeNumber ino) {
   Shard& shard = ShardOf(ino);
   std::lock_guard lock(shard.mutex);
   shard.counts.Add(ino, 1);
+  shard.counts.Mark(ino, true);
 }
 
 bool LookupCounts::Remove(InodeNumber ino, uint64_t count) {
@@ -101,6 +115,24 @@ uint64_t LookupCounts::size() const {
     total += shard.counts.size();
   }
   return total;
+}
+
+void LookupCounts::AttributesTold(InodeNumber ino) {
+  Shard& shard = ShardOf(ino);
+  std::lock_guard lock(shard.mutex);
+  shard.counts.Mark(ino, true);
+}
+
+void LookupCounts::AttributesStale(InodeNumber ino) {
+  Shard& shard = ShardOf(ino);
+  std::lock_guard lock(shard.mutex);
+  shard.counts.Mark(ino, false);
+}
+
+bool LookupCounts::HasAttributes(InodeNumber ino) const {
+  const Shard& shard = ShardOf(ino);
+  std::lock_guard lock(shard.mutex);
+  return shard.counts.Marked(ino);
 }
 
 }  // namespace silt::fs

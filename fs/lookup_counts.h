@@ -1,4 +1,5 @@
-// How often the kernel was told of each inode and has not yet forgotten it: what keeps an unlinked inode alive.
+// How often the kernel was told of each inode and has not yet forgotten it: what keeps an unlinked inode alive. And
+// whether it holds the inode's attributes as they are: what a listing need not tell again.
 #pragma once
 
 #include <array>
@@ -20,12 +21,16 @@ class CountMap {
   // Takes off, no further than to 0, where the inode goes. Returns what is left.
   uint64_t Subtract(InodeNumber ino, uint64_t count);
   uint64_t Find(InodeNumber ino) const;
+  // A mark of an inode that is there; false for others, and until it is set.
+  void Mark(InodeNumber ino, bool mark);
+  bool Marked(InodeNumber ino) const;
   size_t size() const { return size_; }
 
  private:
   struct Slot {
     InodeNumber ino = 0;  // 0: free
-    uint64_t count = 0;
+    uint64_t count : 63 = 0;
+    uint64_t mark : 1 = 0;
   };
   size_t Home(InodeNumber ino) const;
   size_t SlotOf(InodeNumber ino) const;  // its slot or the free one where it would go. REQUIRES: slots_ not empty
@@ -40,6 +45,7 @@ class CountMap {
 // comes second deletes it, which the one shard mutex for count and orphan mark decides.
 class LookupCounts {
  public:
+  // With the inode's attributes.
   void Add(InodeNumber ino);
   // True if these were the last references and the inode is marked as an orphan: the caller reaps it.
   [[nodiscard]] bool Remove(InodeNumber ino, uint64_t count);
@@ -47,6 +53,12 @@ class LookupCounts {
   [[nodiscard]] bool MarkOrphan(InodeNumber ino);
   void UnmarkOrphan(InodeNumber ino);
   uint64_t size() const;
+
+  // Where told and changed meet, one is noted late: the kernel then asks once more, or is told once more.
+  void AttributesTold(InodeNumber ino);
+  // Changed, or the kernel has dropped them.
+  void AttributesStale(InodeNumber ino);
+  bool HasAttributes(InodeNumber ino) const;
 
  private:
   static constexpr size_t kShards = 64;
@@ -56,6 +68,7 @@ class LookupCounts {
     std::unordered_set<InodeNumber> orphans;  // guarded by mutex
   };
   Shard& ShardOf(InodeNumber ino) { return shards_[ino % kShards]; }
+  const Shard& ShardOf(InodeNumber ino) const { return shards_[ino % kShards]; }
 
   std::array<Shard, kShards> shards_;
 };

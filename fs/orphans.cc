@@ -26,7 +26,7 @@ Outcome Store::Unlinking::AddTo(lsm::WriteBatch* batch, const Time& now) {
   after_.ctime = now;
   const InodeNumber ino = locked_->ino();
   if (after_.nlink > 0) {
-    PutInode(ino, after_, batch);
+    store_->PutInode(ino, after_, batch);
     return {};
   }
   orphan_ = store_->lookups_.MarkOrphan(ino);
@@ -34,7 +34,7 @@ Outcome Store::Unlinking::AddTo(lsm::WriteBatch* batch, const Time& now) {
     erased_ = true;
     return store_->EraseInode(ino, after_, batch);
   }
-  PutInode(ino, after_, batch);
+  store_->PutInode(ino, after_, batch);
   batch->Put(schema::kMeta, schema::OrphanKey(ino), schema::EncodeMark());
   return {};
 }

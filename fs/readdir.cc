@@ -55,6 +55,7 @@ Outcome Store::ReadDirectory(InodeNumber ino, uint64_t cookie,
                              const std::function<bool(const DirectoryEntry&)>& visit) {
   auto directory = LockDirectory(ino, LockMode::kShared, false);
   if (!directory) return tl::unexpected(directory.error());
+  lookups_.AttributesStale(ino);  // reading drops the kernel's atime
   if (directory->record().entries == 0) return {};
   return ForEachEntry(&records_, ino, cookie, [&](uint64_t id, const schema::EntryRecord& entry) {
     return visit({.name = entry.name, .ino = entry.ino, .type = entry.type, .cookie = id});
@@ -66,16 +67,18 @@ Outcome Store::ReadDirectoryPlus(InodeNumber ino, uint64_t cookie,
                                  const std::function<bool(const DirectoryEntry&, const Attributes&)>& visit) {
   auto directory = LockDirectory(ino, LockMode::kShared, false);
   if (!directory) return tl::unexpected(directory.error());
+  lookups_.AttributesStale(ino);  // reading drops the kernel's atime
   if (directory->record().entries == 0) return {};
   InodeCursor inodes(&records_);
   return ForEachEntry(&records_, ino, cookie, [&](uint64_t id, const schema::EntryRecord& entry) {
     DirectoryEntry shown{.name = entry.name, .ino = entry.ino, .type = entry.type, .cookie = id};
+    Attributes none;
+    none.mode = entry.type;
+    if (lookups_.HasAttributes(entry.ino)) return visit(shown, none);
     auto record = inodes.Find(entry.ino);
     if (!record) {
-      // One damaged inode must not hide its neighbours: listed without attributes, and not counted.
-      Attributes unknown;
-      unknown.mode = entry.type;
-      return visit(shown, unknown);
+      shown.damaged = true;  // one must not hide its neighbours
+      return visit(shown, none);
     }
     if (!visit(shown, AttributesOf(entry.ino, *record))) return false;
     lookups_.Add(entry.ino);

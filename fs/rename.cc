@@ -177,9 +177,9 @@ void RenameOperation::CopyRecords(const Time& now) {
 }
 
 Outcome RenameOperation::CommitRecords(lsm::WriteBatch* batch) {
-  Store::PutInode(from_.directory, from_record_, batch);
-  if (!SameDirectory()) Store::PutInode(to_.directory, to_record_, batch);
-  Store::PutInode(source_->ino, source_record_, batch);
+  store_->PutInode(from_.directory, from_record_, batch);
+  if (!SameDirectory()) store_->PutInode(to_.directory, to_record_, batch);
+  store_->PutInode(source_->ino, source_record_, batch);
   if (auto committed = store_->records_.Commit(*batch); !committed) return committed;
   if (flags_ & RENAME_WHITEOUT) store_->inode_count_.Created();
   locks_[from_.directory].Publish(std::move(from_record_));
@@ -207,7 +207,7 @@ Outcome RenameOperation::Exchange() {
   Store::PutEntry(to_.directory,
                   {.name = to_.name, .entry_id = target_->entry_id, .ino = source_->ino, .type = source_->type},
                   &batch);
-  Store::PutInode(target_->ino, target_record_, &batch);
+  store_->PutInode(target_->ino, target_record_, &batch);
   if (auto committed = CommitRecords(&batch); !committed) return committed;
   locks_[target_->ino].Publish(std::move(target_record_));
   return {};
@@ -222,7 +222,7 @@ Outcome RenameOperation::PutWhiteout(lsm::WriteBatch* batch, const Time& now) {
   whiteout.nlink = 1;
   Store::SetOwner(caller_, from_record_, &whiteout);
   whiteout.atime = whiteout.mtime = whiteout.ctime = whiteout.btime = now;
-  Store::PutInode(*ino, whiteout, batch);
+  store_->PutInode(*ino, whiteout, batch);
   Store::PutEntry(from_.directory, {.name = from_.name, .entry_id = source_->entry_id, .ino = *ino, .type = S_IFCHR},
                   batch);
   return store_->AddedEntry(&from_record_, S_IFCHR, now);

@@ -127,7 +127,7 @@ class Store final : public Filesystem {
   // Puts the record, commits, publishes.
   Outcome CommitRecord(LockedInode* locked, schema::InodeRecord record, lsm::WriteBatch* batch,
                        lsm::SequenceNumber* sequence = nullptr);
-  static void PutInode(InodeNumber ino, const schema::InodeRecord& record, lsm::WriteBatch* batch);
+  void PutInode(InodeNumber ino, const schema::InodeRecord& record, lsm::WriteBatch* batch);
   Outcome MayGrow(uint64_t bytes);  // ENOSPC
   // The same for a write of `bytes` that made `before` into `after`: what falls on blocks that the file has already is
   // not new.

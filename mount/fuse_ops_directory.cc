@@ -110,7 +110,7 @@ void Readdirplus(fuse_req_t request, fuse_ino_t ino, size_t size, off_t offset, 
   if (AddDots(filesystem, ino, offset, &listing)) {
     outcome = filesystem.ReadDirectoryPlus(
         ino, CookieAt(offset), [&](const fs::DirectoryEntry& entry, const fs::Attributes& attributes) {
-          // Attributes that could not be read: with number 0 the C library would take the entry for a deleted one.
+          // Nothing to tell but the number: with 0 the C library would take the entry for a deleted one.
           if (attributes.ino == 0) return listing.AddBare(entry.name, entry.ino, entry.type, OffsetAfter(entry.cookie));
           return listing.AddWithAttributes(entry.name, attributes, OffsetAfter(entry.cookie));
         });

@@ -60,9 +60,9 @@ class Worker {
         return Note(ErrorOf(fs_->Rename({}, Dir(), Name(), Dir(), Name(), Pick(3))));
       case 7: {
         std::vector<InodeNumber> seen;
-        Note(ErrorOf(fs_->ReadDirectoryPlus(Dir(), 0, [&](const DirectoryEntry&, const Attributes& attributes) {
-          if (attributes.ino == 0) ++*bad_;
-          seen.push_back(attributes.ino);
+        Note(ErrorOf(fs_->ReadDirectoryPlus(Dir(), 0, [&](const DirectoryEntry& entry, const Attributes& attributes) {
+          if (entry.damaged) ++*bad_;
+          if (attributes.ino != 0) seen.push_back(attributes.ino);
           return true;
         })));
         for (InodeNumber ino : seen) fs_->Forget(ino, 1);

@@ -1,4 +1,5 @@
 // Names: what lookup, create, link, unlink and rmdir do and refuse.
+#include <set>
 #include <string>
 
 #include "fs/schema.h"
@@ -166,7 +167,7 @@ TEST_P(DirectoryTest, RmdirRefusesAndRemoves) {
 }
 
 TEST_P(DirectoryTest, ListsInOrderOfCreationAndContinuesAnywhere) {
-  for (int i = 0; i < 50; ++i) fs.File("f" + std::to_string((i * 37) % 50));
+  for (int i = 0; i < 50; ++i) fs->Forget(fs.File("f" + std::to_string((i * 37) % 50)), 1);
   std::vector<std::string> names;
   uint64_t cookie = 0;
   for (int calls = 0; calls < 100; ++calls) {
@@ -189,9 +190,63 @@ TEST_P(DirectoryTest, ListsInOrderOfCreationAndContinuesAnywhere) {
   }
   ASSERT_EQ(names.size(), 50u);
   for (int i = 0; i < 50; ++i) EXPECT_EQ(names[static_cast<size_t>(i)], "f" + std::to_string((i * 37) % 50));
-  // Each was counted by its creation and by the listing.
+  // Each was counted by the listing.
   EXPECT_EQ(fs->LiveInodes(), 50u);
   fs.ExpectConsistent();
+}
+
+// What the kernel holds of an inode goes with each change of it, and with reading, which drops its atime.
+TEST_P(DirectoryTest, ListingTellsAttributesThatTheKernelDoesNotHave) {
+  const InodeNumber dir = fs.Directory("d");
+  const InodeNumber file = fs.File("f", dir), other = fs.File("other", dir);
+  const InodeNumber link = fs->MakeSymlink({}, dir, "link", "f")->ino;
+  const InodeNumber sub = fs.Directory("sub", dir);
+  auto told = [&] {
+    std::set<InodeNumber> inodes;
+    EXPECT_TRUE(fs->ReadDirectoryPlus(dir, 0, [&](const DirectoryEntry& entry, const Attributes& attributes) {
+      EXPECT_FALSE(entry.damaged);
+      EXPECT_EQ(attributes.mode & S_IFMT, entry.type);
+      if (attributes.ino == 0) return true;
+      EXPECT_EQ(attributes.ino, entry.ino);
+      EXPECT_EQ(attributes.ctime, fs.Stat(entry.ino).ctime);
+      inodes.insert(entry.ino);
+      return true;
+    }));
+    for (InodeNumber ino : inodes) fs->Forget(ino, 1);
+    return inodes;
+  };
+  using Inodes = std::set<InodeNumber>;
+  EXPECT_EQ(told(), Inodes{}) << "creating told all";
+  EXPECT_EQ(fs.Write(file, 0, "x"), 0);
+  EXPECT_EQ(told(), Inodes{file}) << "written";
+  EXPECT_EQ(told(), Inodes{}) << "the listing told";
+  EXPECT_EQ(fs.Read(file, 0, 1), "x");
+  EXPECT_EQ(told(), Inodes{file}) << "read";
+  EXPECT_TRUE(fs->ReadSymlink(link));
+  EXPECT_EQ(told(), Inodes{link}) << "read, as a link";
+  EXPECT_TRUE(fs->ReadDirectory(sub, 0, [](const DirectoryEntry&) { return true; }));
+  EXPECT_EQ(told(), Inodes{sub}) << "listed";
+  AttributeChange change;
+  change.mode = 0600;
+  EXPECT_TRUE(fs->SetAttributes(file, change));
+  EXPECT_EQ(told(), Inodes{file}) << "chmod";
+  EXPECT_TRUE(fs->SetXattr(file, "user.x", "1", 0));
+  EXPECT_EQ(told(), Inodes{file}) << "setxattr";
+  EXPECT_TRUE(fs->CopyRange(file, 0, other, 10, 1));
+  EXPECT_EQ(told(), Inodes{other}) << "copied to";
+  EXPECT_TRUE(fs->Rename({}, dir, "f", dir, "g", 0));
+  EXPECT_EQ(told(), Inodes{file}) << "renamed";
+  EXPECT_TRUE(fs->Link(file, kRootInode, "elsewhere"));
+  EXPECT_TRUE(fs->Unlink(kRootInode, "elsewhere"));
+  EXPECT_EQ(told(), Inodes{file}) << "one link less";
+  fs.File("in", sub);
+  EXPECT_EQ(told(), Inodes{sub}) << "an entry more";
+  EXPECT_EQ(fs.Write(file, 0, "y"), 0);
+  EXPECT_TRUE(fs->GetAttributes(file));
+  EXPECT_EQ(told(), Inodes{}) << "asked for";
+  fs->Forget(other, 1);
+  EXPECT_EQ(told(), Inodes{other}) << "forgotten";
+  EXPECT_EQ(told(), Inodes{other}) << "and again, as the listing's lookup was forgotten, too";
 }
 
 TEST_P(DirectoryTest, ListingSeesANameOnceWhileItIsReplacedByRename) {
