@@ -1,5 +1,9 @@
 #include "lsm/db/write_queue.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <array>
 #include <thread>
 
@@ -11,7 +15,31 @@ namespace {
 // A small batch at the front does not wait for a large group to be put together behind it (LevelDB's rule).
 constexpr size_t kSmallBatch = 128 << 10;
 
-constexpr int kYieldsBeforeSleep = 30;
+// A group takes a microsecond or two, to put a thread to sleep and wake it takes more. Yields are few: since Linux 6.18
+// who yields gives up the rest of a time slice, and other programs may take milliseconds of it.
+constexpr int kSpinsBeforeYield = 50;
+constexpr int kYieldsBeforeSleep = 8;
+
+// A leader whose own batch is committed leads one more group of so few bytes before it looks for a successor: that
+// takes less time than a successor may need to wake up.
+constexpr size_t kExtraGroup = 16 << 10;
+
+void Pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+void FutexWait(const void* word, uint32_t value) {
+  ::syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+
+// The word may be gone by now, or belong to somebody else, who then looks at it and sleeps on.
+void FutexWake(const void* word) {
+  ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
 
 }  // namespace
 
@@ -22,17 +50,8 @@ Status WriteQueue::Commit(const WriteBatch& batch, SequenceNumber* sequence) {
   Waiter self;
   self.batch = &batch;
   std::unique_lock lock(mutex_);
-  if (WaitForTurn(&lock, &self)) {
-    size_t bytes = 0;
-    size_t size = GroupSize(&bytes);
-    group_.clear();
-    for (size_t i = 0; i < size; ++i) group_.push_back(waiters_[i]);
-    lock.unlock();
-    Status status = CommitGroup(bytes);
-    lock.lock();
-    for (Waiter* member : group_) member->status = status;
-    FinishGroup(size);
-  }
+  waiters_.push_back(&self);
+  while (WaitForTurn(&lock, &self)) Lead(&lock, self);
   if (self.status.ok() && sequence != nullptr) *sequence = self.last;
   return self.status;
 }
@@ -41,38 +60,100 @@ Status WriteQueue::RunBetweenGroups(const std::function<Status(SequenceNumber)>&
   Waiter self;
   self.work = &work;
   std::unique_lock lock(mutex_);
+  waiters_.push_back(&self);
   WaitForTurn(&lock, &self);  // nobody else finishes it, so it leads
   lock.unlock();
   Status status = work(last_);
   lock.lock();
-  FinishGroup(1);
+  waiters_.pop_front();
+  Sleepers sleepers;
+  PassOn(&sleepers);
+  lock.unlock();
+  Wake(&sleepers);
   return status;
 }
 
-// A group takes some microseconds, to put a thread to sleep and wake it takes more.
 bool WriteQueue::WaitForTurn(std::unique_lock<std::mutex>* lock, Waiter* self) {
-  waiters_.push_back(self);
-  if (waiters_.size() == 1) {
-    self->turn.store(Turn::kLeads, std::memory_order_relaxed);
-    return true;
+  for (;;) {
+    Turn turn = self->turn.load(std::memory_order_acquire);
+    if (turn == Turn::kDone) return false;
+    if (turn == Turn::kLeads) return true;
+    if (!leading_ && (self->work == nullptr || waiters_.front() == self)) {
+      leading_ = true;
+      return true;
+    }
+    self->turn.store(Turn::kWaits, std::memory_order_relaxed);
+    lock->unlock();
+    Await(&self->turn);
+    if (self->turn.load(std::memory_order_acquire) == Turn::kDone) return false;
+    lock->lock();
   }
-  lock->unlock();
-  auto turn = [self] { return self->turn.load(std::memory_order_acquire); };
-  for (int i = 0; i < kYieldsBeforeSleep && turn() == Turn::kWaits; ++i) std::this_thread::yield();
-  if (turn() == Turn::kDone) return false;
-  lock->lock();
-  self->asleep = true;
-  self->wake.wait(*lock, [&] { return turn() != Turn::kWaits; });
-  return turn() == Turn::kLeads;
 }
 
-void WriteQueue::Give(Turn turn, Waiter* waiter) {
-  bool asleep = waiter->asleep;
-  waiter->turn.store(turn, std::memory_order_release);
-  if (asleep) waiter->wake.notify_one();  // it cannot go before it has the mutex
+void WriteQueue::Await(std::atomic<Turn>* turn) {
+  for (int i = 0; i < kSpinsBeforeYield; ++i) {
+    if (turn->load(std::memory_order_acquire) != Turn::kWaits) return;
+    Pause();
+  }
+  for (int i = 0; i < kYieldsBeforeSleep; ++i) {
+    if (turn->load(std::memory_order_acquire) != Turn::kWaits) return;
+    std::this_thread::yield();
+  }
+  Turn expected = Turn::kWaits;
+  turn->compare_exchange_strong(expected, Turn::kSleeps, std::memory_order_acquire);
+  while (turn->load(std::memory_order_acquire) == Turn::kSleeps) FutexWait(turn, static_cast<uint32_t>(Turn::kSleeps));
+}
+
+void WriteQueue::Give(Turn turn, Waiter* waiter, Sleepers* sleepers) {
+  std::atomic<Turn>* word = &waiter->turn;
+  if (word->exchange(turn, std::memory_order_acq_rel) == Turn::kSleeps) sleepers->push_back(word);
+}
+
+void WriteQueue::Wake(Sleepers* sleepers) {
+  for (const void* word : *sleepers) FutexWake(word);
+  sleepers->clear();
+}
+
+void WriteQueue::Lead(std::unique_lock<std::mutex>* lock, const Waiter& self) {
+  Sleepers sleepers;
+  size_t bytes = 0;
+  size_t size = GroupSize(&bytes);
+  bool own_is_done = false;
+  do {
+    own_is_done = self.turn == Turn::kDone;
+    group_.assign(waiters_.begin(), waiters_.begin() + static_cast<ptrdiff_t>(size));
+    lock->unlock();
+    Wake(&sleepers);
+    Status status = CommitGroup(bytes);
+    lock->lock();
+    waiters_.erase(waiters_.begin(), waiters_.begin() + static_cast<ptrdiff_t>(size));
+    for (Waiter* member : group_) {
+      member->status = status;
+      Give(Turn::kDone, member, &sleepers);
+    }
+    size = GroupSize(&bytes);
+  } while (size > 0 && (self.turn != Turn::kDone || (!own_is_done && bytes <= kExtraGroup)));
+  PassOn(&sleepers);
+  if (sleepers.empty()) return;
+  lock->unlock();
+  Wake(&sleepers);
+  lock->lock();
+}
+
+void WriteQueue::PassOn(Sleepers* sleepers) {
+  if (waiters_.empty()) {
+    leading_ = false;
+  } else if (waiters_.front()->work != nullptr) {
+    Give(Turn::kLeads, waiters_.front(), sleepers);
+  } else {
+    leading_ = false;
+    Give(Turn::kMayLead, waiters_.front(), sleepers);
+  }
 }
 
 size_t WriteQueue::GroupSize(size_t* bytes) const {
+  *bytes = 0;
+  if (waiters_.empty() || waiters_.front()->work != nullptr) return 0;
   *bytes = waiters_.front()->batch->ByteSize();
   size_t limit = *bytes <= kSmallBatch ? *bytes + kSmallBatch : max_group_bytes_;
   limit = std::min(limit, max_group_bytes_);
@@ -110,15 +191,6 @@ Status WriteQueue::CommitGroup(size_t bytes) {
   target_->Publish(last_);
   target_->CountGroup(group_.size(), user_bytes);
   return Status::Ok();
-}
-
-void WriteQueue::FinishGroup(size_t size) {
-  for (size_t i = 0; i < size; ++i) {
-    Waiter* member = waiters_.front();
-    waiters_.pop_front();
-    if (i > 0) Give(Turn::kDone, member);  // the first is the leader itself
-  }
-  if (!waiters_.empty()) Give(Turn::kLeads, waiters_.front());
 }
 
 }  // namespace silt::lsm

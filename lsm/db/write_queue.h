@@ -1,9 +1,8 @@
-// The commit pipeline: writers queue, the one at the front leads a group through the WAL and the memtable, and the
-// group's sequence numbers are published in order. Knows neither files nor memtables, so it is tested alone.
+// The commit pipeline: writers queue, one of them leads groups from the front through the WAL and the memtable, and
+// each group's sequence numbers are published in order. Knows neither files nor memtables, so it is tested alone.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -53,31 +52,39 @@ class WriteQueue {
   }
 
  private:
-  enum class Turn : uint8_t { kWaits, kLeads, kDone };
+  // kMayLead: leads unless somebody else already does; kLeads: has been made the leader.
+  enum class Turn : uint32_t { kWaits, kSleeps, kMayLead, kLeads, kDone };
   struct Waiter {
     const WriteBatch* batch = nullptr;                            // or:
     const std::function<Status(SequenceNumber)>* work = nullptr;  // runs alone
-    SequenceNumber first = 0;  // of the batch's operations
+    SequenceNumber first = 0;                                     // of the batch's operations
     SequenceNumber last = 0;
     Status status;
-    std::atomic<Turn> turn{Turn::kWaits};  // once it is kDone, only the waiter itself may touch the rest
-    bool asleep = false;                   // guarded by mutex_
-    std::condition_variable wake;
+    // What others make of it they do under mutex_. Once it is kDone, only the waiter itself may touch any of this.
+    std::atomic<Turn> turn{Turn::kWaits};
   };
+  using Sleepers = std::vector<const void*>;  // the futexes of those to be woken, when the mutex is released
 
-  // Waits until `self` is done or at the front. True: it leads, and holds the lock.
+  // Waits until `self`, which is in the queue, is done or leads. True: it leads, and the lock is held.
   bool WaitForTurn(std::unique_lock<std::mutex>* lock, Waiter* self);
-  static void Give(Turn turn, Waiter* waiter);  // REQUIRES: mutex_ held
-  // The waiters at the front that one record may hold; at least one.
+  // Commits one group or more and ends the leadership. REQUIRES: mutex_ held, no work at the front.
+  void Lead(std::unique_lock<std::mutex>* lock, const Waiter& self);
+  void PassOn(Sleepers* sleepers);                                  // REQUIRES: mutex_ held
+  static void Give(Turn turn, Waiter* waiter, Sleepers* sleepers);  // REQUIRES: mutex_ held
+  static void Await(std::atomic<Turn>* turn);                       // until it is no longer kWaits
+  static void Wake(Sleepers* sleepers);
+  // The waiters at the front that one record may hold: at least one, if a batch is there.
   size_t GroupSize(size_t* bytes) const;
   Status CommitGroup(size_t bytes);
-  void FinishGroup(size_t size);
 
   CommitTarget* const target_;
   const size_t max_group_bytes_;
 
   mutable std::mutex mutex_;
-  std::deque<Waiter*> waiters_;  // guarded by mutex_; the front leads
+  std::deque<Waiter*> waiters_;  // guarded by mutex_, in the order of their sequence numbers to be
+  // Guarded by mutex_. Who finds it false leads at once, and takes with it whoever was given kMayLead and has not come
+  // yet; it is never false with work at the front.
+  bool leading_ = false;
 
   // Owned by the leader of the moment; handed over under mutex_.
   SequenceNumber last_;
