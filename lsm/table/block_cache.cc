@@ -1,19 +1,26 @@
 #include "lsm/table/block_cache.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "lsm/thread_slot.h"
+
 namespace silt::lsm {
 namespace {
 
 // What a cached block costs beside its bytes: map node, list links, shared_ptr control block, allocator headers.
 constexpr size_t kEntryOverhead = 192;
-constexpr size_t kShards = 16;
+// A large cache has more shards, so that threads seldom meet in one; each still holds many blocks.
+constexpr size_t kLeastShards = 16;
+constexpr size_t kMostShards = 128;
+constexpr size_t kShardBytes = 512 << 10;
 
 struct Key {
   FileNumber file;
@@ -27,6 +34,12 @@ uint64_t Mix(const Key& key) {
   h *= 0xd6e8feb86659fd93ULL;
   return h ^ h >> 32;
 }
+
+// By the topmost bits. `count`: a power of two, kMostShards at most.
+size_t ShardOf(uint64_t hash, size_t count) {
+  return (hash >> 57) & (count - 1);
+}
+static_assert(kMostShards == 1 << (64 - 57));
 
 struct Entry {
   Key key{};
@@ -115,7 +128,7 @@ struct LruList {
 
 }  // namespace
 
-struct BlockCache::Shard {
+struct alignas(kCacheLineBytes) BlockCache::Shard {
   std::mutex mutex;
   // Guarded by mutex:
   size_t capacity = 0;
@@ -162,14 +175,16 @@ struct BlockCache::Shard {
   }
 };
 
-BlockCache::BlockCache(size_t capacity_bytes) : shards_(std::make_unique<Shard[]>(kShards)) {
-  for (size_t i = 0; i < kShards; ++i) shards_[i].capacity = capacity_bytes / kShards;
+BlockCache::BlockCache(size_t capacity_bytes)
+    : shard_count_(std::bit_floor(std::clamp(capacity_bytes / kShardBytes, kLeastShards, kMostShards))),
+      shards_(std::make_unique<Shard[]>(shard_count_)) {
+  for (size_t i = 0; i < shard_count_; ++i) shards_[i].capacity = capacity_bytes / shard_count_;
 }
 BlockCache::~BlockCache() = default;
 
 BlockRef BlockCache::Lookup(FileNumber file, uint64_t offset) {
   Key key{file, offset};
-  Shard& shard = shards_[Mix(key) >> 60];
+  Shard& shard = shards_[ShardOf(Mix(key), shard_count_)];
   std::lock_guard lock(shard.mutex);
   Entry* entry = shard.entries.Find(key);
   if (entry == nullptr) {
@@ -197,11 +212,12 @@ bool BlockCache::Insert(FileNumber file, uint64_t offset, BlockRef block, CacheP
   Key key{file, offset};
   size_t charge = block->size() + kEntryOverhead;
   std::vector<BlockRef> evicted;  // freed after the lock
-  Shard& shard = shards_[Mix(key) >> 60];
+  Shard& shard = shards_[ShardOf(Mix(key), shard_count_)];
   std::lock_guard lock(shard.mutex);
   if ((only_if_room ? shard.Bytes() : 0) + charge > shard.capacity) return false;
   if (shard.entries.Find(key) != nullptr) return false;  // two readers missed at once
-  auto entry = std::make_unique<Entry>(Entry{.key = key, .block = std::move(block), .charge = charge, .priority = priority});
+  auto entry =
+      std::make_unique<Entry>(Entry{.key = key, .block = std::move(block), .charge = charge, .priority = priority});
   shard.Link(entry.get());
   shard.entries.Add(std::move(entry));
   while (shard.Bytes() > shard.capacity) evicted.push_back(shard.Remove(shard.Victim()));
@@ -209,7 +225,7 @@ bool BlockCache::Insert(FileNumber file, uint64_t offset, BlockRef block, CacheP
 }
 
 void BlockCache::EraseFile(FileNumber file) {
-  for (size_t i = 0; i < kShards; ++i) {
+  for (size_t i = 0; i < shard_count_; ++i) {
     std::vector<BlockRef> evicted;
     Shard& shard = shards_[i];
     std::lock_guard lock(shard.mutex);
@@ -221,7 +237,7 @@ void BlockCache::EraseFile(FileNumber file) {
 
 size_t BlockCache::UsedBytes() const {
   size_t bytes = 0;
-  for (size_t i = 0; i < kShards; ++i) {
+  for (size_t i = 0; i < shard_count_; ++i) {
     std::lock_guard lock(shards_[i].mutex);
     bytes += shards_[i].Bytes();
   }
@@ -230,13 +246,13 @@ size_t BlockCache::UsedBytes() const {
 
 uint64_t BlockCache::hits() const {
   uint64_t sum = 0;
-  for (size_t i = 0; i < kShards; ++i) sum += shards_[i].hits.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < shard_count_; ++i) sum += shards_[i].hits.load(std::memory_order_relaxed);
   return sum;
 }
 
 uint64_t BlockCache::misses() const {
   uint64_t sum = 0;
-  for (size_t i = 0; i < kShards; ++i) sum += shards_[i].misses.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < shard_count_; ++i) sum += shards_[i].misses.load(std::memory_order_relaxed);
   return sum;
 }
 

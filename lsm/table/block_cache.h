@@ -53,6 +53,7 @@ class BlockCache {
   struct Shard;
   bool Insert(FileNumber file, uint64_t offset, BlockRef block, CachePriority priority, bool only_if_room);
 
+  const size_t shard_count_;
   std::unique_ptr<Shard[]> shards_;
 };
 

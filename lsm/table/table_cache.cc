@@ -1,6 +1,8 @@
 #include "lsm/table/table_cache.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <condition_variable>
 #include <list>
 #include <mutex>
@@ -9,6 +11,7 @@
 #include <vector>
 
 #include "lsm/filenames.h"
+#include "lsm/thread_slot.h"
 
 namespace silt::lsm {
 namespace {
@@ -16,9 +19,48 @@ namespace {
 constexpr size_t kMostShards = 8;
 constexpr size_t kLeastTablesPerShard = 16;
 
+constexpr size_t kNearTables = 16;
+constexpr size_t kSecondChances = 8;
+
 struct Entry {
+  Entry(FileNumber n, std::shared_ptr<Table> t) : number(n), table(std::move(t)) {}
   FileNumber number;
   std::shared_ptr<Table> table;
+  std::atomic<bool> used_nearby{false};  // since it last came to the front of its list
+};
+
+// The tables that the threads of one slot used last, so that these pass neither a shard's lock nor a reference count to
+// and fro with other threads: `table` has a count of its own.
+struct alignas(kCacheLineBytes) Nearby {
+  struct Known {
+    FileNumber number = 0;
+    std::shared_ptr<Table> table;
+    std::atomic<bool>* used = nullptr;  // the shard's entry, which is there for as long as this; null for held tables
+  };
+  std::mutex mutex;                       // acquired after a shard's
+  std::array<Known, kNearTables> tables;  // guarded by mutex; each at its number modulo the size
+
+  std::shared_ptr<Table> Find(FileNumber number) {
+    std::lock_guard lock(mutex);
+    Known& known = tables[number % kNearTables];
+    if (known.number != number) return nullptr;
+    if (known.used != nullptr && !known.used->load(std::memory_order_relaxed)) {
+      known.used->store(true, std::memory_order_relaxed);
+    }
+    return known.table;
+  }
+  void Put(FileNumber number, const std::shared_ptr<Table>& table, std::atomic<bool>* used) {
+    auto holder = std::make_shared<std::shared_ptr<Table>>(table);
+    Known put{number, {holder, table.get()}, used};
+    std::lock_guard lock(mutex);
+    std::swap(tables[number % kNearTables], put);
+  }
+  // The caller still holds the table, so that no file is closed here.
+  void Forget(FileNumber number) {
+    std::lock_guard lock(mutex);
+    Known& known = tables[number % kNearTables];
+    if (known.number == number) known = {};
+  }
 };
 
 // A table that some thread is opening while others wait for the outcome.
@@ -34,6 +76,7 @@ struct TableCache::Rep {
   struct Shard {
     std::mutex mutex;
     std::condition_variable opened;
+    std::array<Nearby, kThreadSlots>* nearby = nullptr;
     // Guarded by mutex, which is never held over I/O:
     size_t capacity = 0;
     std::list<Entry> tables;  // most recently used first
@@ -42,32 +85,50 @@ struct TableCache::Rep {
     std::unordered_map<FileNumber, std::shared_ptr<Opening>> opening;
     size_t memory = 0;
 
-    std::shared_ptr<Table> Find(FileNumber number) {
+    std::shared_ptr<Table> Find(FileNumber number, Nearby* near) {
       if (auto it = by_number.find(number); it != by_number.end()) {
+        Entry& entry = *it->second;
         tables.splice(tables.begin(), tables, it->second);
-        return it->second->table;
+        entry.used_nearby.store(false, std::memory_order_relaxed);
+        near->Put(number, entry.table, &entry.used_nearby);
+        return entry.table;
       }
       auto it = held.find(number);
-      return it == held.end() ? nullptr : it->second;
+      if (it == held.end()) return nullptr;
+      near->Put(number, it->second, nullptr);
+      return it->second;
     }
     // Returns what fell out: closing files is for after the lock.
     std::vector<std::shared_ptr<Table>> Keep(FileNumber number, std::shared_ptr<Table> table) {
       memory += table->MemoryUsage();
-      tables.push_front({number, std::move(table)});
+      tables.emplace_front(number, std::move(table));
       by_number[number] = tables.begin();
       std::vector<std::shared_ptr<Table>> out;
-      while (tables.size() > capacity) out.push_back(Drop(std::prev(tables.end())));
+      for (size_t chances = std::min(kSecondChances, capacity / 2); tables.size() > capacity;) {
+        auto last = std::prev(tables.end());
+        if (chances > 0 && last->used_nearby.exchange(false, std::memory_order_relaxed)) {
+          tables.splice(tables.begin(), tables, last);
+          --chances;
+        } else {
+          out.push_back(Drop(last));
+        }
+      }
       return out;
     }
     std::shared_ptr<Table> Drop(std::list<Entry>::iterator it) {
+      ForgetNearby(it->number);
       std::shared_ptr<Table> table = std::move(it->table);
       memory -= table->MemoryUsage();
       by_number.erase(it->number);
       tables.erase(it);
       return table;
     }
+    void ForgetNearby(FileNumber number) {
+      for (Nearby& near : *nearby) near.Forget(number);
+    }
   };
 
+  std::array<Nearby, kThreadSlots> nearby;
   Storage* storage;
   std::string dir;
   BlockCache* cache;
@@ -93,16 +154,21 @@ TableCache::TableCache(Storage* storage, std::string dir, BlockCache* cache, int
   auto capacity = static_cast<size_t>(std::max(max_open_tables, 1));
   size_t shard_count = std::clamp<size_t>(capacity / kLeastTablesPerShard, 1, kMostShards);
   rep_ = std::make_unique<Rep>(storage, std::move(dir), cache, shard_count);
-  for (Rep::Shard& shard : rep_->shards) shard.capacity = capacity / shard_count;
+  for (Rep::Shard& shard : rep_->shards) {
+    shard.capacity = capacity / shard_count;
+    shard.nearby = &rep_->nearby;
+  }
 }
 TableCache::~TableCache() = default;
 
 Result<std::shared_ptr<Table>> TableCache::Get(FileNumber number, uint64_t size) {
+  Nearby& near = rep_->nearby[ThreadSlot()];
+  if (auto table = near.Find(number)) return table;
   Rep::Shard& shard = rep_->ShardOf(number);
   std::shared_ptr<Opening> mine;
   {
     std::unique_lock lock(shard.mutex);
-    if (auto table = shard.Find(number)) return table;
+    if (auto table = shard.Find(number, &near)) return table;
     if (auto it = shard.opening.find(number); it != shard.opening.end()) {
       std::shared_ptr<Opening> other = it->second;
       shard.opened.wait(lock, [&] { return other->done; });
@@ -142,6 +208,7 @@ void TableCache::Evict(FileNumber number) {
     if (auto it = shard.opening.find(number); it != shard.opening.end()) it->second->evicted = true;
     if (auto it = shard.by_number.find(number); it != shard.by_number.end()) table = shard.Drop(it->second);
     if (auto it = shard.held.find(number); it != shard.held.end()) {
+      shard.ForgetNearby(number);
       table = std::move(it->second);
       shard.memory -= table->MemoryUsage();
       shard.held.erase(it);

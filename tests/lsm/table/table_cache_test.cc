@@ -28,7 +28,7 @@ class TableCacheTest : public testing::Test {
 
 TEST_F(TableCacheTest, OpensOnceAndKeepsTheMostRecentlyUsed) {
   TableCache cache(&storage_, "dir", nullptr, 10);
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 2; ++round) {
     for (FileNumber number = 1; number <= 10; ++number) ASSERT_TRUE(cache.Get(number, size_));
   }
   EXPECT_EQ(opens_, 10);
@@ -40,6 +40,38 @@ TEST_F(TableCacheTest, OpensOnceAndKeepsTheMostRecentlyUsed) {
   EXPECT_EQ(opens_, 11);
   ASSERT_TRUE(cache.Get(2, size_));
   EXPECT_EQ(opens_, 12);
+}
+
+TEST_F(TableCacheTest, WhatIsUsedAllTheTimeStaysOpenWhileOthersPass) {
+  TableCache cache(&storage_, "dir", nullptr, 10);
+  for (FileNumber number = 2; number <= 200; ++number) {
+    ASSERT_TRUE(cache.Get(number, size_));
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(cache.Get(1, size_));
+  }
+  EXPECT_EQ(opens_, 200);
+  EXPECT_EQ(cache.OpenTables(), 10U);
+}
+
+TEST_F(TableCacheTest, AnEvictedTableIsClosedThoughOtherThreadsUsedIt) {
+  TableCache cache(&storage_, "dir", nullptr, 10);
+  ASSERT_TRUE(cache.Hold(2, size_).ok());
+  std::weak_ptr<Table> of_cache, held;
+  for (int t = 0; t < 3; ++t) {
+    std::thread([&] {
+      for (int i = 0; i < 3; ++i) {
+        of_cache = *cache.Get(1, size_);
+        held = *cache.Get(2, size_);
+      }
+    }).join();
+  }
+  EXPECT_FALSE(of_cache.expired());
+  EXPECT_FALSE(held.expired());
+  cache.Evict(1);
+  cache.Evict(2);
+  EXPECT_TRUE(of_cache.expired());
+  EXPECT_TRUE(held.expired());
+  ASSERT_TRUE(cache.Get(1, size_));
+  EXPECT_EQ(opens_, 3);
 }
 
 TEST_F(TableCacheTest, StaysWithinItsBound) {
