@@ -105,6 +105,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status Prepare(size_t bytes) override;
   Status Append(std::span<const std::string_view> record, SequenceNumber first, SequenceNumber last) override;
   Status Apply(const WriteBatch& batch, SequenceNumber first) override;
+  void AskForNextWal();
   void Publish(SequenceNumber last) override;
   void CountGroup(size_t batches, uint64_t user_bytes) override;
   Status WaitForMemTableRoom();
@@ -177,6 +178,7 @@ class DbImpl final : public Db, private CommitTarget {
   std::atomic<bool> closed_{false};
   std::atomic<size_t> active_bytes_{0};  // of the active memtable, for backpressure
   MemTable* leader_memtable_ = nullptr;  // the active memtable; the leader's, who alone changes it
+  bool next_wal_asked_ = false;          // the leader's
 
   mutable std::mutex mutex_;
   std::condition_variable flush_wake_;

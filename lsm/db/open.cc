@@ -244,7 +244,7 @@ Status DbImpl::SweepDirectory(const std::vector<FileNumber>& superfluous_wals) {
 
 void DbImpl::StartThreads() {
   std::lock_guard lock(mutex_);
-  wal_wanted_ = true;
+  wals_->ReserveNext();
   flush_thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "lsm-flush");
     FlushLoop();

@@ -64,10 +64,24 @@ Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path, 
   return file;
 }
 
+FileNumber WalSet::TakeNumber() {
+  {
+    std::lock_guard lock(mutex_);
+    if (reserved_ != 0) return std::exchange(reserved_, 0);
+  }
+  return options_.new_number();
+}
+
+void WalSet::ReserveNext() {
+  FileNumber number = options_.new_number();
+  std::lock_guard lock(mutex_);
+  reserved_ = number;
+}
+
 // Its name is durable before anything is in it: then neither a later WAL nor the MANIFEST can name one that is not
 // there, and a recycled file never holds records of a log that its name does not say.
 Result<WalSet::WalRef> WalSet::Create() {
-  FileNumber number = options_.new_number();
+  FileNumber number = TakeNumber();
   std::string path = JoinPath(options_.dir, WalName(number));
   uint64_t written = 0;
   auto file = OpenFile(path, &written);

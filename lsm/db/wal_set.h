@@ -64,6 +64,8 @@ class WalSet {
   // After a failure every later call that is not satisfied already fails with kReadOnly.
   Status Sync(SequenceNumber sequence);
   SequenceNumber DurableSequence() const;
+  // Takes the number of the next WAL that will be begun, so that it does not depend on when that is.
+  void ReserveNext();
   // Makes the next WAL ready, so that Rotate does not wait for the disk.
   void PrepareNext();
   // Tables hold everything up to `flushed` now, and no WAL below `number` is needed any more.
@@ -92,6 +94,7 @@ class WalSet {
 
   Result<WalRef> Create();
   Result<WalRef> TakeNext();
+  FileNumber TakeNumber();
   // *written: bytes of the file that an earlier log wrote.
   Result<std::unique_ptr<WritableFile>> OpenFile(const std::string& path, uint64_t* written);
   Status AppendTo(Wal* wal, std::span<const std::string_view> record);
@@ -131,6 +134,7 @@ class WalSet {
   };
   std::vector<Spare> pool_;  // obsolete files, kept to be overwritten
   WalRef prepared_;
+  FileNumber reserved_ = 0;  // 0: none
   bool creating_ = false;  // one at a time
   Status failure_;
 };

@@ -100,6 +100,7 @@ Status DbImpl::SwitchMemTable(SequenceNumber last) {
   auto fresh = std::make_shared<MemTable>(options_.memtable_bytes);
   leader_memtable_ = fresh.get();
   active_bytes_ = 0;
+  next_wal_asked_ = true;  // below; from the first flush on the next log is prepared at once, being a recycled one soon
   ReadViewRef old;
   std::lock_guard lock(mutex_);
   immutables_.push_back(active_);
@@ -122,8 +123,18 @@ Status DbImpl::Append(std::span<const std::string_view> record, SequenceNumber f
 Status DbImpl::Apply(const WriteBatch& batch, SequenceNumber first) {
   Status status = leader_memtable_->AddBatch(batch.Data(), first);
   if (!status.ok()) SetFatal(status);  // logged, but not visible: the next open will show it
-  active_bytes_.store(leader_memtable_->MemoryUsage(), std::memory_order_relaxed);
+  size_t bytes = leader_memtable_->MemoryUsage();
+  active_bytes_.store(bytes, std::memory_order_relaxed);
+  if (!next_wal_asked_ && bytes > options_.memtable_bytes / 2) AskForNextWal();
   return status;
+}
+
+// Not before: a store of few keys would have twice the space of a log.
+void DbImpl::AskForNextWal() {
+  next_wal_asked_ = true;
+  std::lock_guard lock(mutex_);
+  wal_wanted_ = true;
+  flush_wake_.notify_all();
 }
 
 void DbImpl::Publish(SequenceNumber last) {

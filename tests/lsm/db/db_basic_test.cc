@@ -48,6 +48,19 @@ TEST_F(DbTest, FindsEverythingAfterTheProcessWasKilled) {
   for (int i = 0; i < 3000; ++i) ASSERT_EQ(Get(Key(i)), std::to_string(i));
 }
 
+TEST_F(DbTest, AStoreOfFewKeysHasOneLogAndTheNextIsReadyBeforeTheMemtableIsFull) {
+  options_.memtable_bytes = 1 << 20;
+  Open();
+  const std::string value(1000, 'v');
+  for (int i = 0; i < 100; ++i) Put(Key(i), value);
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_EQ(db_->GetStats().wal_files, 1u);
+  for (int i = 100; i < 700; ++i) Put(Key(i), value);
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  EXPECT_EQ(db_->GetStats().wal_files, 2u);
+  EXPECT_EQ(db_->GetStats().flushes, 0u);
+}
+
 TEST_F(DbTest, AnOverwriteNeverShowsTheOldValueThroughFlushesAndCompactions) {
   Open();
   for (int round = 0; round < 5; ++round) {
