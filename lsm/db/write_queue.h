@@ -1,5 +1,5 @@
-// The commit pipeline: writers queue, one of them leads groups from the front through the WAL and the memtable, and
-// each group's sequence numbers are published in order. Knows neither files nor memtables, so it is tested alone.
+// The commit pipeline: writers queue, one of them leads groups from the front through the WAL and the memtable, and each
+// group's sequence numbers are published in order. Knows neither files nor memtables, so it is tested alone.
 #pragma once
 
 #include <atomic>

@@ -216,8 +216,7 @@ bool BlockCache::Insert(FileNumber file, uint64_t offset, BlockRef block, CacheP
   std::lock_guard lock(shard.mutex);
   if ((only_if_room ? shard.Bytes() : 0) + charge > shard.capacity) return false;
   if (shard.entries.Find(key) != nullptr) return false;  // two readers missed at once
-  auto entry =
-      std::make_unique<Entry>(Entry{.key = key, .block = std::move(block), .charge = charge, .priority = priority});
+  auto entry = std::make_unique<Entry>(Entry{.key = key, .block = std::move(block), .charge = charge, .priority = priority});
   shard.Link(entry.get());
   shard.entries.Add(std::move(entry));
   while (shard.Bytes() > shard.capacity) evicted.push_back(shard.Remove(shard.Victim()));

@@ -19,14 +19,14 @@ namespace {
 constexpr size_t kMostShards = 8;
 constexpr size_t kLeastTablesPerShard = 16;
 
-constexpr size_t kNearTables = 16;
+constexpr size_t kNearTables = 64;
 constexpr size_t kSecondChances = 8;
 
 struct Entry {
   Entry(FileNumber n, std::shared_ptr<Table> t) : number(n), table(std::move(t)) {}
   FileNumber number;
   std::shared_ptr<Table> table;
-  std::atomic<bool> used_nearby{false};  // since it last came to the front of its list
+  std::atomic<bool> used_nearby{false};  // since it was last given a second chance
 };
 
 // The tables that the threads of one slot used last, so that these pass neither a shard's lock nor a reference count to
@@ -88,9 +88,11 @@ struct TableCache::Rep {
     std::shared_ptr<Table> Find(FileNumber number, Nearby* near) {
       if (auto it = by_number.find(number); it != by_number.end()) {
         Entry& entry = *it->second;
-        tables.splice(tables.begin(), tables, it->second);
-        entry.used_nearby.store(false, std::memory_order_relaxed);
-        near->Put(number, entry.table, &entry.used_nearby);
+        if (it->second == tables.begin()) {  // twice in a row: worth it
+          near->Put(number, entry.table, &entry.used_nearby);
+        } else {
+          tables.splice(tables.begin(), tables, it->second);
+        }
         return entry.table;
       }
       auto it = held.find(number);

@@ -23,8 +23,7 @@ class FakeTarget final : public CommitTarget {
     std::string whole;
     for (std::string_view piece : record) whole += piece;
     SequenceNumber next = first;
-    EXPECT_TRUE(
-        WriteBatch::Decode(whole, [&](SequenceNumber sequence, auto&&...) { EXPECT_EQ(sequence, next++); }).ok());
+    EXPECT_TRUE(WriteBatch::Decode(whole, [&](SequenceNumber sequence, auto&&...) { EXPECT_EQ(sequence, next++); }).ok());
     EXPECT_EQ(next, last + 1);
     records.push_back(std::move(whole));
     EXPECT_EQ(first, logged + 1);
