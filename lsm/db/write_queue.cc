@@ -51,7 +51,7 @@ Status WriteQueue::Commit(const WriteBatch& batch, SequenceNumber* sequence) {
   self.batch = &batch;
   std::unique_lock lock(mutex_);
   waiters_.push_back(&self);
-  while (WaitForTurn(&lock, &self)) Lead(&lock, self);
+  while (WaitForTurn(&lock, &self)) Lead(&lock, &self);
   if (self.status.ok() && sequence != nullptr) *sequence = self.last;
   return self.status;
 }
@@ -114,25 +114,30 @@ void WriteQueue::Wake(Sleepers* sleepers) {
   sleepers->clear();
 }
 
-void WriteQueue::Lead(std::unique_lock<std::mutex>* lock, const Waiter& self) {
+void WriteQueue::Lead(std::unique_lock<std::mutex>* lock, Waiter* self) {
   Sleepers sleepers;
   size_t bytes = 0;
   size_t size = GroupSize(&bytes);
   bool own_is_done = false;
   do {
-    own_is_done = self.turn == Turn::kDone;
+    own_is_done = self->turn.load(std::memory_order_relaxed) == Turn::kDone;
     group_.assign(waiters_.begin(), waiters_.begin() + static_cast<ptrdiff_t>(size));
     lock->unlock();
     Wake(&sleepers);
     Status status = CommitGroup(bytes);
     lock->lock();
-    waiters_.erase(waiters_.begin(), waiters_.begin() + static_cast<ptrdiff_t>(size));
     for (Waiter* member : group_) {
+      waiters_.pop_front();
       member->status = status;
-      Give(Turn::kDone, member, &sleepers);
+      if (member == self) {
+        self->turn.store(Turn::kDone, std::memory_order_relaxed);
+      } else {
+        Give(Turn::kDone, member, &sleepers);
+      }
     }
     size = GroupSize(&bytes);
-  } while (size > 0 && (self.turn != Turn::kDone || (!own_is_done && bytes <= kExtraGroup)));
+  } while (size > 0 &&
+           (self->turn.load(std::memory_order_relaxed) != Turn::kDone || (!own_is_done && bytes <= kExtraGroup)));
   PassOn(&sleepers);
   if (sleepers.empty()) return;
   lock->unlock();

@@ -68,7 +68,7 @@ class WriteQueue {
   // Waits until `self`, which is in the queue, is done or leads. True: it leads, and the lock is held.
   bool WaitForTurn(std::unique_lock<std::mutex>* lock, Waiter* self);
   // Commits one group or more and ends the leadership. REQUIRES: mutex_ held, no work at the front.
-  void Lead(std::unique_lock<std::mutex>* lock, const Waiter& self);
+  void Lead(std::unique_lock<std::mutex>* lock, Waiter* self);
   void PassOn(Sleepers* sleepers);                                  // REQUIRES: mutex_ held
   static void Give(Turn turn, Waiter* waiter, Sleepers* sleepers);  // REQUIRES: mutex_ held
   static void Await(std::atomic<Turn>* turn);                       // until it is no longer kWaits
