@@ -153,8 +153,9 @@ Result<Attributes> Store::MakeSymlink(const Caller& caller, InodeNumber parent, 
 }
 
 Result<Attributes> Store::MakeTemporary(const Caller& caller, InodeNumber directory, uint32_t mode) {
-  auto locked = LockDirectory(directory, LockMode::kShared, true);
+  auto locked = LockDirectory(directory, LockMode::kShared, false);
   if (!locked) return tl::unexpected(locked.error());
+  if (locked->record().nlink == 0) return Fail(EPERM);  // not ENOENT, as with names: ext4 does so
   if (auto grows = MayGrow(0); !grows) return tl::unexpected(grows.error());
   InodeRecord record;
   record.mode = S_IFREG | (mode & 07777u);

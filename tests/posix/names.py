@@ -44,7 +44,9 @@ def call_within_a_removed_directory(d):
     os.rmdir(d + "/x")
     write_file(d + "/y")
     for what, function in (
-            ("create", lambda: os.open("n", os.O_CREAT | os.O_WRONLY, dir_fd=fd)), ("mkdir", lambda: os.mkdir("z", dir_fd=fd)),
+            ("create", lambda: os.open("n", os.O_CREAT | os.O_WRONLY, dir_fd=fd)),
+            ("create without a name", lambda: os.close(os.open(".", os.O_TMPFILE | os.O_RDWR, dir_fd=fd))),
+            ("mkdir", lambda: os.mkdir("z", dir_fd=fd)),
             ("link", lambda: os.link(d + "/y", "l", dst_dir_fd=fd)), ("rename into it", lambda: os.rename(d + "/y", "y", dst_dir_fd=fd)),
             ("set an xattr", lambda: os.setxattr(fd, "user.x", b"y")), ("get it", lambda: os.getxattr(fd, "user.x")),
             ("touch", lambda: os.utime(fd)), ("fsync", lambda: os.fsync(fd)), ("list", lambda: os.listdir(fd)),
