@@ -73,8 +73,7 @@ void Reclaimer::Work(bool asked, uint64_t bytes) {
                                             : fmt::format("reclaiming {} MiB of deleted data", bytes >> 20));
   // Once the tombstones are in tables, compaction goes after them by itself, a few tables at a time. A compaction of
   // everything at once would need more room than there is.
-  lsm::Status status = records_->db().Flush();
-  if (status.ok() && asked) status = records_->db().WaitForBackgroundWork();
+  lsm::Status status = asked ? records_->db().ReclaimSpace() : records_->db().Flush();
   if (!status.ok()) records_->Log(lsm::LogLevel::kWarning, "reclaiming deleted space: " + status.ToString());
 }
 

@@ -60,6 +60,10 @@ class Db {
   // Returns when no flush and no automatic compaction is running or due. For tests and benchmarks.
   virtual Status WaitForBackgroundWork() = 0;
 
+  // For a disk that is full: as Flush and WaitForBackgroundWork, and range tombstones are compacted however young they
+  // are.
+  virtual Status ReclaimSpace() = 0;
+
   // A consistent copy of the store at `path` (must not exist; same filesystem: tables are hard links).
   virtual Status Checkpoint(const std::string& path) = 0;
 

@@ -42,7 +42,7 @@ std::vector<FileRef> Overlapping(const FamilyVersion& family, int level, const H
 }  // namespace
 
 FamilyPicker::FamilyPicker(VersionRef version, const Options& options, FamilyId family, SequenceNumber oldest_snapshot,
-                           uint64_t now_seconds)
+                           uint64_t now_seconds, uint64_t room_bytes)
     : version_(std::move(version)),
       options_(options),
       family_options_(options.families[family]),
@@ -50,6 +50,7 @@ FamilyPicker::FamilyPicker(VersionRef version, const Options& options, FamilyId 
       family_(version_->families[family]),
       oldest_snapshot_(oldest_snapshot),
       now_seconds_(now_seconds),
+      room_bytes_(room_bytes),
       targets_(ComputeLevelTargets(family_, options_, family_options_)),
       scores_(LevelScores(family_, options_, targets_)) {
   for (size_t level = 0; level < kNumLevels; ++level) {
@@ -147,6 +148,7 @@ std::optional<Compaction> FamilyPicker::SetUp(int level, int output_level, std::
   compaction.bottommost = !OverlapsBelow(hull, output_level);
   compaction.trivial_move = moves == Moves::kAllowed && compaction.inputs.size() == 1 &&
                             MovableAlone(compaction.inputs.front(), output_level);
+  if (!compaction.trivial_move && compaction.InputBytes() > room_bytes_) return std::nullopt;
   return compaction;
 }
 
@@ -159,7 +161,8 @@ void FamilyPicker::Widen(Compaction* compaction) const {
   if (wider.size() == compaction->inputs.size() || AnyBusy(wider)) return;
   std::vector<FileRef> below = Overlapping(family_, compaction->output_level, HullOf(wider));
   if (below.size() != compaction->output_inputs.size()) return;
-  if (TotalBytes(wider) + TotalBytes(below) > kWidenTables * family_options_.target_file_bytes) return;
+  const uint64_t most = std::min(room_bytes_, kWidenTables * family_options_.target_file_bytes);
+  if (TotalBytes(wider) + TotalBytes(below) > most) return;
   compaction->inputs = std::move(wider);
 }
 
@@ -174,7 +177,8 @@ std::optional<Compaction> FamilyPicker::PickFile(int level, const FileRef& file,
 }
 
 std::optional<Compaction> FamilyPicker::RewriteInPlace(const FileRef& file) const {
-  if (file->being_compacted || CollidesWithRunning(Hull(*file), kLastLevel, kLastLevel)) return std::nullopt;
+  if (file->being_compacted || file->size > room_bytes_) return std::nullopt;
+  if (CollidesWithRunning(Hull(*file), kLastLevel, kLastLevel)) return std::nullopt;
   Compaction compaction = Blank(kLastLevel, kLastLevel, CompactionReason::kTombstones);
   compaction.inputs = {file};
   compaction.bottommost = true;

@@ -12,7 +12,7 @@ namespace silt::lsm {
 class FamilyPicker {
  public:
   FamilyPicker(VersionRef version, const Options& options, FamilyId family, SequenceNumber oldest_snapshot,
-               uint64_t now_seconds);
+               uint64_t now_seconds, uint64_t room_bytes);
 
   // By level, >= 1: due.
   const std::array<double, kNumLevels>& scores() const { return scores_; }
@@ -57,6 +57,7 @@ class FamilyPicker {
   const FamilyVersion& family_;
   const SequenceNumber oldest_snapshot_;
   const uint64_t now_seconds_;
+  const uint64_t room_bytes_;
   const LevelTargets targets_;
   const std::array<double, kNumLevels> scores_;
   std::array<std::vector<FileRef>, kNumLevels> busy_;  // files being compacted

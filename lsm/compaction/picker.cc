@@ -55,7 +55,7 @@ void Quarantine(const Compaction& compaction) {
 // What is free or nearly so comes first, then what the tree's shape needs, then what is only good to have.
 std::optional<Compaction> PickCompaction(const VersionRef& version, const Options& options,
                                          SequenceNumber oldest_snapshot, const CoveredWhole& covered_whole,
-                                         uint64_t now_seconds) {
+                                         uint64_t now_seconds, uint64_t room_bytes) {
   std::vector<FamilyPicker> families;
   struct Due {
     double score;
@@ -64,7 +64,7 @@ std::optional<Compaction> PickCompaction(const VersionRef& version, const Option
   };
   std::vector<Due> due;
   for (size_t family = 0; family < version->families.size(); ++family) {
-    families.emplace_back(version, options, static_cast<FamilyId>(family), oldest_snapshot, now_seconds);
+    families.emplace_back(version, options, static_cast<FamilyId>(family), oldest_snapshot, now_seconds, room_bytes);
     for (int level = 0; level < kNumLevels; ++level) {
       double score = families.back().scores()[static_cast<size_t>(level)];
       if (score >= 1) due.push_back({score, family, level});
@@ -92,7 +92,7 @@ std::optional<Compaction> PickCompaction(const VersionRef& version, const Option
 
 std::optional<Compaction> PickManual(const VersionRef& version, const Options& options, FamilyId family, int level,
                                      const std::string* begin, const std::string* end, bool* conflict) {
-  return FamilyPicker(version, options, family, kMaxSequence, 0).PickManual(level, begin, end, conflict);
+  return FamilyPicker(version, options, family, kMaxSequence, 0, kUnlimitedRoom).PickManual(level, begin, end, conflict);
 }
 
 }  // namespace silt::lsm

@@ -64,6 +64,8 @@ using CoveredWhole = std::function<bool(const FileMeta&)>;
 // A table that holds only few range tombstones is compacted on account of them once it has this age.
 inline constexpr uint64_t kRangeTombstoneAgeSeconds = 600;
 
+inline constexpr uint64_t kUnlimitedRoom = UINT64_MAX;
+
 // The most urgent compaction whose inputs are not being compacted and whose outputs cannot overlap those of running
 // ones, or nullopt when nothing is due. Every pick makes progress: tables sink, or tombstones go.
 // REQUIRES: the caller holds the lock that guards FileMeta::being_compacted, has read VersionSet::current() while
@@ -71,9 +73,10 @@ inline constexpr uint64_t kRangeTombstoneAgeSeconds = 600;
 // `oldest_snapshot`: no reader sees anything older; a tombstone newer than it is not worth compacting for yet.
 // `covered_whole`: asked only of files that overlap a table with range tombstones. Empty: no file is dropped whole.
 // `now_seconds`: Unix time; 0 when not known: then a single range tombstone is reason enough at once.
+// `room_bytes`: what has more to rewrite is passed over for smaller ones. Moves and drops need no room.
 std::optional<Compaction> PickCompaction(const VersionRef& version, const Options& options,
                                          SequenceNumber oldest_snapshot, const CoveredWhole& covered_whole = {},
-                                         uint64_t now_seconds = 0);
+                                         uint64_t now_seconds = 0, uint64_t room_bytes = kUnlimitedRoom);
 
 // All files of one level that overlap [begin, end) (null: unbounded), with those of the next, for CompactRange: level 0
 // goes to base_level, the others one down; call it for levels 0 .. kNumLevels - 2 in turn. Never a trivial move.

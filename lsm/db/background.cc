@@ -1,4 +1,6 @@
 // The two threads: one flushes memtables (and prepares WALs, and deletes what is obsolete), one compacts.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <tuple>
@@ -8,7 +10,8 @@
 namespace silt::lsm {
 namespace {
 
-// Pauses between attempts while the disk is full. Space given back, a call of Flush or of Close ends them early.
+// Pauses between attempts while the disk is full. A call of Flush, of WaitForBackgroundWork or of Close ends them
+// early, for compactions a flush too.
 constexpr std::chrono::milliseconds kFirstPause{50};
 constexpr std::chrono::milliseconds kLongestPause{2000};
 
@@ -127,6 +130,7 @@ bool DbImpl::CompactionIsDue() const {
 
 void DbImpl::CompactionLoop() {
   auto pause = kFirstPause;
+  uint64_t failed_bytes = 0;  // what the last compaction that the disk had no room for had to rewrite
   std::unique_lock lock(mutex_);
   while (true) {
     // Some tables become due by their age alone.
@@ -142,18 +146,33 @@ void DbImpl::CompactionLoop() {
     compaction_check_ = compaction_check_ || !due;
     lock.unlock();
     whole_drops_.Learn(*view_.Load()->version, &table_cache_);
+    const uint64_t room = RoomToCompact(failed_bytes);
     lock.lock();
     if (!CompactionIsDue()) continue;
+    compact_now_ = false;
     ManualCompaction* manual = nullptr;
-    std::optional<Compaction> compaction = NextCompaction(&manual);
+    std::optional<Compaction> compaction = NextCompaction(room, &manual);
     Status status;
+    bool smaller_may_fit = false;
+    if (room == kUnlimitedRoom) {
+      failed_bytes = 0;
+    } else if (!compaction && manual == nullptr && NextCompaction(kUnlimitedRoom, &manual)) {
+      status = Status::NoSpace(fmt::format("{}: none that is due fits", dir_));
+    }
     if (compaction) {
+      const bool rewrites = !compaction->trivial_move && !compaction->drop_whole;
+      const uint64_t bytes = compaction->InputBytes();
       compaction_running_ = true;
       SetBeingCompacted(*compaction, true);
       lock.unlock();
       status = RunCompaction(*compaction);
       if (status.IsNoSpace() && ballast_.Release()) status = RunCompaction(*compaction);
       FinishCompaction(*compaction, status);
+      if (status.IsNoSpace() && rewrites && manual == nullptr) {
+        if (failed_bytes == 0) log_.Warning("compaction: {}; smaller ones are tried", status.ToString());
+        failed_bytes = bytes;
+        smaller_may_fit = RoomToCompact(bytes) < bytes;
+      }
       compaction.reset();  // lets the version go
       DeleteObsoleteTables();
       lock.lock();
@@ -165,15 +184,18 @@ void DbImpl::CompactionLoop() {
       if (!status.ok()) manual->status = status;
     }
     state_changed_.notify_all();
+    if (smaller_may_fit) continue;
     if (!status.IsNoSpace()) {
-      compaction_space_error_ = Status::Ok();
       pause = kFirstPause;
       continue;
     }
-    if (compaction_space_error_.ok()) log_.Warning("compaction: {}; it will be tried again", status.ToString());
+    ++compaction_attempts_;
     compaction_space_error_ = status;
-    compaction_wake_.wait_for(lock, pause, [&] { return stopping_ || flush_now_ || !manual_.empty(); });
+    compaction_check_ = false;
+    compaction_wake_.wait_for(lock, pause,
+                              [&] { return stopping_ || compact_now_ || compaction_check_ || !manual_.empty(); });
     compaction_space_error_ = Status::Ok();
+    compaction_check_ = true;
     pause = std::min(pause * 2, kLongestPause);
   }
 }
@@ -185,15 +207,31 @@ Status DbImpl::WaitForBackgroundWork() {
     bool flush_thread_idle = immutables_.empty() && !flush_thread_busy_ && !wal_wanted_ && !cleanup_wanted_;
     return flush_thread_idle && !compaction_running_ && !CompactionIsDue();
   };
-  flush_now_ = true;
+  flush_now_ = compact_now_ = true;
   flush_wake_.notify_all();
-  uint64_t attempts = flush_attempts_ + (flush_running_ ? 1 : 0);
+  compaction_wake_.notify_all();
+  // As in Flush.
+  const uint64_t flushes = flush_attempts_ + (flush_running_ ? 1 : 0);
+  const uint64_t compactions = compaction_attempts_ + (compaction_running_ ? 1 : 0);
   state_changed_.wait(lock, [&] {
-    return idle() || !CheckWritable().ok() || !compaction_space_error_.ok() ||
-           (!space_error_.ok() && flush_attempts_ > attempts);
+    return (idle() && (compaction_space_error_.ok() || compaction_attempts_ > compactions)) || !CheckWritable().ok() ||
+           (!space_error_.ok() && flush_attempts_ > flushes);
   });
   SILT_RETURN_IF_ERROR(StallVerdict());
   return compaction_space_error_;
+}
+
+Status DbImpl::ReclaimSpace() {
+  SILT_RETURN_IF_ERROR(Flush());
+  {
+    std::lock_guard lock(mutex_);
+    ++reclaiming_;
+    compaction_check_ = true;
+  }
+  Status status = WaitForBackgroundWork();
+  std::lock_guard lock(mutex_);
+  --reclaiming_;
+  return status;
 }
 
 }  // namespace silt::lsm

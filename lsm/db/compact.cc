@@ -8,7 +8,7 @@
 namespace silt::lsm {
 
 // REQUIRES: mutex_ held. What to do next; nullopt when there is nothing. `*manual`: the request that it belongs to.
-std::optional<Compaction> DbImpl::NextCompaction(ManualCompaction** manual) {
+std::optional<Compaction> DbImpl::NextCompaction(uint64_t room_bytes, ManualCompaction** manual) {
   if (!manual_.empty()) {
     *manual = manual_.front();
     manual_.pop_front();
@@ -26,7 +26,16 @@ std::optional<Compaction> DbImpl::NextCompaction(ManualCompaction** manual) {
   auto covered = [this](const FileMeta& file) {
     return whole_drops_.Covers(file.properties.family, file, picked_snapshot_);
   };
-  return PickCompaction(versions_.current(), options_, picked_snapshot_, covered, clock_->UnixSeconds());
+  return PickCompaction(versions_.current(), options_, picked_snapshot_, covered,
+                        reclaiming_ > 0 ? 0 : clock_->UnixSeconds(), room_bytes);
+}
+
+// What the next compaction may have to rewrite, when one of `failed_bytes` did not fit on the disk (0: none).
+uint64_t DbImpl::RoomToCompact(uint64_t failed_bytes) const {
+  if (failed_bytes == 0) return kUnlimitedRoom;
+  auto space = storage_->Space(dir_);
+  if (space && space->free_bytes / 2 >= failed_bytes) return kUnlimitedRoom;
+  return std::min(failed_bytes / 2, space ? space->free_bytes : failed_bytes);
 }
 
 Status DbImpl::RunCompaction(const Compaction& compaction) {

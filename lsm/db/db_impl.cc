@@ -161,7 +161,7 @@ void DbImpl::DeleteObsoleteTables() {
   if (obsolete.empty()) return;
   std::lock_guard state_lock(mutex_);
   if (!space_error_.ok() || !compaction_space_error_.ok()) {  // there is space again
-    flush_now_ = true;
+    flush_now_ = compact_now_ = true;
     flush_wake_.notify_all();
     compaction_wake_.notify_all();
   }

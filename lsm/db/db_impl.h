@@ -65,6 +65,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status Flush() override;
   Status CompactRange(FamilyId family, const std::string* begin, const std::string* end) override;
   Status WaitForBackgroundWork() override;
+  Status ReclaimSpace() override;
   Status Checkpoint(const std::string& path) override;
   Status Verify(const VerifyCallbacks& callbacks) override;
   DbStats GetStats() const override;
@@ -133,7 +134,8 @@ class DbImpl final : public Db, private CommitTarget {
   std::pair<LoggedMemTable, FileNumber> NextFlush() const;  // REQUIRES: mutex_ held
   Result<FileRef> WriteLevel0Table(const MemTable& memtable, FamilyId family);
   void RemoveTables(const std::vector<FileRef>& files);
-  std::optional<Compaction> NextCompaction(ManualCompaction** manual);
+  std::optional<Compaction> NextCompaction(uint64_t room_bytes, ManualCompaction** manual);
+  uint64_t RoomToCompact(uint64_t failed_bytes) const;
   Status RunCompaction(const Compaction& compaction);
   Status MoveOrDrop(const Compaction& compaction);
   Status MergeTables(const Compaction& compaction);
@@ -199,6 +201,9 @@ class DbImpl final : public Db, private CommitTarget {
   bool wal_wanted_ = false;         // the next WAL should be prepared
   bool compaction_check_ = false;   // something changed since the picker was last asked
   bool compaction_running_ = false;
+  int reclaiming_ = 0;  // calls of ReclaimSpace
+  uint64_t compaction_attempts_ = 0;  // that ended for a lack of space
+  bool compact_now_ = false;          // ends the pause after one
   uint64_t flush_suggested_ = 0;  // the id of the active memtable that scans would rather find in a table; 0: none
   bool cleanup_wanted_ = false;  // tables may have become obsolete
   std::deque<ManualCompaction*> manual_;

@@ -111,6 +111,33 @@ def on_full_disk(env, what, size, sync):
     env.finish()
 
 
+def cut_makes_room(env):
+    """What truncate frees of files whose blocks lie among those of others is there for the next who writes."""
+    env.store = os.path.join(env.disk, "store")
+    env.mkfs("--force")
+    env.mount()
+    files = [open(env.path(f"part{number}"), "wb", buffering=0) for number in range(24)]
+    chunk, full = 16384, False
+    while not full:
+        for number, file in enumerate(files):
+            try:
+                file.write(content(number, chunk))
+            except OSError as error:
+                check_equal(errno.errorcode[error.errno], "ENOSPC", "filling the disk")
+                full = True
+                break
+    size = os.fstat(files[-1].fileno()).st_size
+    for number in range(16):
+        file = files[number]
+        file.truncate(size // 2)
+        file.seek(size // 2)
+        for at in range(0, size // 4, chunk):
+            check_equal(file.write(content(at, chunk)), chunk, f"write after truncate {number}, at {at}")
+    for file in files:
+        file.close()
+    env.finish()
+
+
 def preallocated_is_kept(env):
     """What fallocate promised is there when the rest of the disk is full: for big writes, small ones, and rewriting."""
     env.store = os.path.join(env.disk, "store")
@@ -165,6 +192,7 @@ def run(env):
     env.run("mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", disk)
     on_full_disk(env, "tmpfs, synced", MIB, sync=True)
     on_full_disk(env, "tmpfs, small files", 3000, sync=False)
+    cut_makes_room(env)
     preallocated_is_kept(env)
     deleted_comes_back_unasked(env)
     env.run("umount", disk)

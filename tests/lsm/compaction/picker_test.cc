@@ -86,9 +86,10 @@ class PickerTest : public ::testing::Test {
     if (c->bottommost) text += " bottommost";
     return text + " (" + CompactionReasonName(c->reason) + ")";
   }
-  std::string Pick(SequenceNumber oldest_snapshot = 100000, uint64_t now = 0) {
-    return Text(PickCompaction(version_, options_, oldest_snapshot, {}, now));
+  std::string Pick(SequenceNumber oldest_snapshot = 100000, uint64_t now = 0, uint64_t room = kUnlimitedRoom) {
+    return Text(PickCompaction(version_, options_, oldest_snapshot, {}, now, room));
   }
+  std::string PickWithin(uint64_t room) { return Pick(100000, 0, room); }
   std::string Manual(int level, const std::string* begin, const std::string* end, bool* conflict = nullptr) {
     return Text(PickManual(version_, options_, 0, level, begin, end, conflict));
   }
@@ -160,6 +161,32 @@ TEST_F(PickerTest, ManyFilesSideBySideThatOverlapTheBaseLevelGoTogether) {
   for (char c = 'a'; c < 'a' + 16; ++c) files.push_back({0, std::string(1, c), std::string(1, c)});
   Tree(files);
   EXPECT_EQ(Pick(), "L0->L6 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17 + 1 bottommost (L0 runs)");
+}
+
+TEST_F(PickerTest, WhatHasNoRoomMakesWayForSmallerOnes) {
+  std::vector<F> files;
+  for (char c = 'a'; c < 'a' + 16; ++c) files.push_back({0, std::string(1, c), std::string(1, c)});
+  for (char c = 'a'; c < 'a' + 16; ++c) files.push_back({6, std::string(1, c), std::string(1, c), 5});
+  Tree(files);
+  EXPECT_EQ(PickWithin(240), "L0->L6 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 + "
+                             "17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32 bottommost (L0 runs)");
+  EXPECT_EQ(PickWithin(239), "L0->L6 1 + 17 bottommost (L0 runs)");
+  EXPECT_EQ(PickWithin(14), "nothing");
+
+  Tree({{5, "a", "b", 60, 50}, {5, "c", "d", 60}, {5, "g", "h", 60}, {6, "a", "b", 30}, {6, "c", "d", 20}, {6, "e", "h", 1}});
+  EXPECT_EQ(PickWithin(61), "L5->L6 3 + 6 bottommost (level size)");
+  Tree({{.level = 6, .smallest = "a", .largest = "b", .tombstones = 60},
+        {.level = 6, .smallest = "c", .largest = "d", .size = 9, .tombstones = 50}});
+  EXPECT_EQ(PickWithin(9), "L6->L6 2 bottommost (tombstones)");
+  Tree({{0, "a", "b"}, {0, "c", "d"}, {0, "e", "f"}, {0, "g", "h"}});
+  EXPECT_EQ(PickWithin(0), "L0->L6 1,2,3,4 move (L0 runs)") << "moving takes none";
+}
+
+// Files that hang together in their own level and the next one are taken together if there is room.
+TEST_F(PickerTest, InputsAreNotWidenedBeyondTheRoom) {
+  Tree({{5, "a", "b", 60, 50}, {5, "c", "d", 60}, {6, "a", "d", 10}});
+  EXPECT_EQ(PickWithin(130), "L5->L6 1,2 + 3 bottommost (level size)");
+  EXPECT_EQ(PickWithin(129), "L5->L6 1 + 3 bottommost (level size)");
 }
 
 TEST_F(PickerTest, ALevelThatIsTooLargeGivesTheFileThatOverlapsLeast) {

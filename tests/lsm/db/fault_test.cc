@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <mutex>
+#include <random>
 
 #include "tests/lsm/db/crash_workload.h"
 
@@ -137,6 +138,57 @@ TEST_F(FaultTest, TheBallastLetsAFlushThroughOnAFullDisk) {
   ASSERT_TRUE(db_->Flush().ok());
   EXPECT_TRUE(db_->WaitForBackgroundWork().ok());
   EXPECT_EQ(db_->GetStats().ballast_bytes, options_.ballast_bytes);
+}
+
+// Sixteen tables of level 0 side by side, over as many of the last level: they go down together if there is room.
+class FullDiskCompactionTest : public FaultTest {
+ protected:
+  void MakeLevels() {
+    options_.families[0].base_level_bytes = 1 << 20;  // so that the last level is the base level
+    options_.disable_auto_compaction = true;
+    Open();
+    PutAll();
+    ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+    PutAll();
+    ASSERT_EQ(InLevel0(), kTables);
+    db_.reset();
+    options_.disable_auto_compaction = false;
+  }
+  void PutAll() {
+    std::mt19937 random(1);
+    for (int table = 0; table < kTables; ++table) {
+      for (int i = 0; i < 12; ++i) {
+        std::string value(1000, '\0');
+        for (char& byte : value) byte = static_cast<char>(random());
+        Put(fmt::format("k{:02}{:02}", table, i), value);
+      }
+      ASSERT_TRUE(db_->Flush().ok());
+    }
+  }
+  int InLevel0() { return static_cast<int>(db_->GetStats().families[0].levels[0].files); }
+
+  static constexpr int kTables = 16;
+};
+
+TEST_F(FullDiskCompactionTest, ACompactionThatHasNoRoomMakesWayForSmallerOnes) {
+  MakeLevels();
+  disk_->SetSpaceLimit(disk_->UsedBytes() + (128 << 10));
+  Open();
+  const Status status = db_->WaitForBackgroundWork();
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  EXPECT_LT(InLevel0(), kTables);  // no longer due
+}
+
+TEST_F(FullDiskCompactionTest, WhoWaitsForCompactionsEndsThePauseAfterAFailedOne) {
+  MakeLevels();
+  FailNext(SimOp::kWrite, ".sst", Status::NoSpace("full"), kForever);
+  Open();
+  while (!db_->WaitForBackgroundWork().IsNoSpace()) {
+  }
+  Heal();
+  const Status status = db_->WaitForBackgroundWork();
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(InLevel0(), 0);
 }
 
 TEST_F(FaultTest, AFailedFlushOfAnotherKindMakesTheStoreReadOnlyAndSaysWhy) {

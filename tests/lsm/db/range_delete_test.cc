@@ -42,6 +42,36 @@ TEST_F(RangeDeleteTest, APutUnderATombstoneDoesNotComeBackAfterAFlush) {
   EXPECT_EQ(db_->GetStats().families[0].levels[kNumLevels - 1].files, 0u);
 }
 
+// The calendar stands still: no tombstone gets old.
+class StandingClock final : public Clock {
+ public:
+  uint64_t MonotonicMicros() override { return System()->MonotonicMicros(); }
+  uint64_t UnixSeconds() override { return 1'700'000'000; }
+  void SleepMicros(uint64_t micros) override { System()->SleepMicros(micros); }
+};
+
+TEST_F(RangeDeleteTest, AFullDiskDoesNotWaitForTombstonesToGetOld) {
+  StandingClock clock;
+  options_.clock = &clock;
+  Open();
+  auto entries = [&] {
+    uint64_t count = 0;
+    for (const LevelStats& level : db_->GetStats().families[0].levels) count += level.entries;
+    return count;
+  };
+  for (int i = 0; i < 2000; ++i) Put(Key(i), "value");
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  ASSERT_EQ(entries(), 2000u);
+  for (int i = 0; i < 200; ++i) Put(Key(i), "value");  // so that the tombstone is among many entries
+  DeleteRange(Key(205), Key(215));
+  ASSERT_TRUE(db_->Flush().ok());
+  ASSERT_TRUE(db_->WaitForBackgroundWork().ok());
+  ASSERT_GE(entries(), 2000u);
+  ASSERT_TRUE(db_->ReclaimSpace().ok());
+  EXPECT_EQ(entries(), 1990u);
+  db_.reset();
+}
+
 TEST_F(RangeDeleteTest, ASnapshotGoesOnSeeingWhatWasDeletedAfterIt) {
   Open();
   for (int i = 0; i < 100; ++i) Put(Key(i), "1");
