@@ -79,6 +79,12 @@ struct AttributeChange {
   ClearSetId clear_set_id = ClearSetId::kNo;
 };
 
+// What a rename moved: their ctime changed.
+struct Moved {
+  InodeNumber ino = 0;        // 0: nothing, the names were of one file
+  InodeNumber exchanged = 0;  // with RENAME_EXCHANGE: what came in its place
+};
+
 struct DirectoryEntry {
   std::string_view name;  // valid during the callback
   InodeNumber ino = 0;
@@ -162,7 +168,7 @@ class Filesystem {
   virtual Outcome RemoveDirectory(InodeNumber parent, std::string_view name) = 0;
   // flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE; RENAME_WHITEOUT may be combined with the first two's absence.
   // A whiteout belongs to the caller.
-  virtual Outcome Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
+  virtual Result<Moved> Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
                          std::string_view new_name, uint32_t flags) = 0;
 
   // Calls `visit` for each entry after `cookie` (0: from the first; . and .. are not among them), in a stable order

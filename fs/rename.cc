@@ -34,7 +34,7 @@ class RenameOperation {
   RenameOperation(const RenameOperation&) = delete;
   RenameOperation& operator=(const RenameOperation&) = delete;
 
-  Outcome Run();
+  Result<Moved> Run();
 
  private:
   bool Exchanges() const { return (flags_ & RENAME_EXCHANGE) != 0; }
@@ -264,35 +264,36 @@ Outcome RenameOperation::Move() {
   return {};
 }
 
-Outcome RenameOperation::Run() {
+Result<Moved> RenameOperation::Run() {
   for (InodeNumber directory : {from_.directory, to_.directory}) {
     auto locked = store_->LockDirectory(directory, LockMode::kShared, false);
     if (!locked) return tl::unexpected(locked.error());
   }
   while (true) {
-    if (auto looked = Look(); !looked) return looked;
-    if (auto checked = CheckNames(); !checked) return checked;
+    if (auto looked = Look(); !looked) return tl::unexpected(looked.error());
+    if (auto checked = CheckNames(); !checked) return tl::unexpected(checked.error());
     if (MovesDirectory()) {
       if (!tree_locked_) {
         LockTree();
         continue;  // who knows what the names are by now
       }
-      if (auto checked = CheckTree(); !checked) return checked;
+      if (auto checked = CheckTree(); !checked) return tl::unexpected(checked.error());
     }
-    if (target_ && source_->ino == target_->ino) return {};  // links of one file, or the very same name
+    if (target_ && source_->ino == target_->ino) return Moved{};  // links of one file, or the very same name
     auto unchanged = LockAndVerify();
     if (!unchanged) return tl::unexpected(unchanged.error());
     if (*unchanged) break;
     locks_.Release();
   }
-  if (auto checked = CheckLocked(); !checked) return checked;
-  return Exchanges() ? Exchange() : Move();
+  if (auto checked = CheckLocked(); !checked) return tl::unexpected(checked.error());
+  if (auto done = Exchanges() ? Exchange() : Move(); !done) return tl::unexpected(done.error());
+  return Moved{.ino = source_->ino, .exchanged = Exchanges() ? target_->ino : 0};
 }
 
-Outcome Store::Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
+Result<Moved> Store::Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
                       std::string_view new_name, uint32_t flags) {
   for (std::string_view each : {name, new_name}) {
-    if (auto good = CheckName(each); !good) return good;
+    if (auto good = CheckName(each); !good) return tl::unexpected(good.error());
   }
   constexpr uint32_t kKnown = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
   if ((flags & ~kKnown) != 0) return Fail(EINVAL);

@@ -77,7 +77,7 @@ class Store final : public Filesystem {
   Outcome RemoveDirectory(InodeNumber parent, std::string_view name) override;
 
   // rename.cc
-  Outcome Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
+  Result<Moved> Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
                  std::string_view new_name, uint32_t flags) override;
 
   // readdir.cc

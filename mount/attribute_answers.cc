@@ -32,4 +32,20 @@ bool AttributeAnswers::MayBeOnTheWay(fs::InodeNumber directory, int32_t thread) 
   return any || other;
 }
 
+void AttributeAnswers::ToldFile(fs::InodeNumber file, int32_t thread) {
+  std::atomic<FileTeller>& slot = files_[file % files_.size()];
+  FileTeller seen = slot.load();
+  const uint32_t now = Now();
+  FileTeller told;
+  do {
+    told = {IsOld(seen, now) || seen.thread == thread ? thread : 0, now};
+  } while (!slot.compare_exchange_weak(seen, told));
+}
+
+bool AttributeAnswers::FileMayBeOnTheWay(fs::InodeNumber file, int32_t thread) const {
+  if (being_made_ > 0) return true;
+  const FileTeller seen = files_[file % files_.size()].load();
+  return seen.at != 0 && (seen.thread == 0 || seen.thread != thread) && !IsOld(seen, Now());
+}
+
 }  // namespace silt::mount

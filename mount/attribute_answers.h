@@ -1,11 +1,12 @@
-// Which answers with a directory's attributes may still be on their way, so that a change of it can take them back.
+// Which answers with attributes may still be on their way, so that a change can take them back.
 //
-// The kernel keeps attributes for ever, until a change of its own makes it forget them (fuse_dir_changed). An answer
-// that was made before that change and is taken in after it would bring the old ones back, for ever: LOOKUP and
-// READDIRPLUS of the directory above are asked under other locks than what happens within. FUSE_NOTIFY_INVAL_INODE
-// counts the inode's version up, and with that what was asked before counts for nothing (fs/fuse/inode.c,
-// fuse_change_attributes); but it costs a system call. So it is sent only if somebody else than who makes the change
-// was told lately: a thread of its own has taken in what it asked for.
+// The kernel keeps attributes for ever, until a change of its own makes it forget them. An answer that was made before
+// that change and is taken in after it would bring the old ones back, for ever, where the change does not count the
+// inode's version up (fs/fuse/inode.c, fuse_change_attributes). That is so with a directory when something changes within
+// (fuse_dir_changed), which LOOKUP and READDIRPLUS of the directory above, and GETATTR, are not ordered with; and with
+// what a rename moves. FUSE_NOTIFY_INVAL_INODE counts the version up; but it costs a system call, and the kernel asks
+// anew. So it is sent only if somebody else than who makes the change was told lately: a thread of its own has taken in
+// what it asked for.
 #pragma once
 
 #include <array>
@@ -44,6 +45,10 @@ class AttributeAnswers {
   // is written down is forgotten, since it will be taken back.
   bool MayBeOnTheWay(fs::InodeNumber directory, int32_t thread);
 
+  // The same for inodes that are no directories: roughly (others may be taken for them), but at next to no cost.
+  void ToldFile(fs::InodeNumber file, int32_t thread);
+  bool FileMayBeOnTheWay(fs::InodeNumber file, int32_t thread) const;
+
  private:
   struct Teller {
     int32_t thread = 0;  // 0: several
@@ -55,11 +60,20 @@ class AttributeAnswers {
     uint64_t all_until = 0;                            // guarded by mutex: until then any may be on its way
   };
 
+  // Who was last told of one of a slot's files, as in Teller, and when, in seconds or so; 0: nobody.
+  struct FileTeller {
+    int32_t thread = 0;
+    uint32_t at = 0;
+  };
+
   Shard& ShardOf(fs::InodeNumber ino) { return shards_[ino % shards_.size()]; }
+  uint32_t Now() const { return static_cast<uint32_t>(clock_->MonotonicMicros() >> 20) + 1; }
+  static bool IsOld(FileTeller teller, uint32_t now) { return teller.at == 0 || now - teller.at > kTakenInMicros >> 20; }
 
   lsm::Clock* const clock_;
   std::atomic<int> being_made_{0};
   std::array<Shard, 16> shards_;
+  std::array<std::atomic<FileTeller>, 4096> files_{};
 };
 
 }  // namespace silt::mount

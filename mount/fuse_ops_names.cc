@@ -94,10 +94,15 @@ void Rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
 void Rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
             unsigned int flags) {
   fs::Filesystem& filesystem = Begin(request, Request::kRename);
-  fs::Outcome renamed =
+  fs::Result<fs::Moved> moved =
       Settle(request, filesystem.Rename(CallerOf(request), parent, name, new_parent, new_name, flags));
-  if (new_parent != parent) renamed = Within(request, new_parent, renamed);
-  ReplyOutcome(request, Within(request, parent, renamed));
+  if (moved) {
+    MovedInode(request, moved->ino);
+    MovedInode(request, moved->exchanged);
+  }
+  if (new_parent != parent) moved = Within(request, new_parent, moved);
+  moved = Within(request, parent, moved);
+  ReplyOutcome(request, moved ? fs::Outcome{} : tl::unexpected(moved.error()));
 }
 
 namespace {

@@ -35,7 +35,12 @@ inline AttributeAnswers& AnswersOf(fuse_req_t request) {
 
 // Before the reply.
 inline void Telling(fuse_req_t request, const fs::Attributes& attributes) {
-  if (S_ISDIR(attributes.mode)) AnswersOf(request).Told(attributes.ino, fuse_req_ctx(request)->pid);
+  const int32_t thread = fuse_req_ctx(request)->pid;
+  if (S_ISDIR(attributes.mode)) {
+    AnswersOf(request).Told(attributes.ino, thread);
+  } else {
+    AnswersOf(request).ToldFile(attributes.ino, thread);
+  }
 }
 
 // What the kernel was told of the inode before, and has perhaps not taken in yet, counts for nothing.
@@ -44,13 +49,23 @@ inline void TakeBackAttributes(fuse_req_t request, fuse_ino_t ino) {
   if (session != nullptr) (void)fuse_lowlevel_notify_inval_inode(session, ino, -1, 0);  // ENOENT: not known, as well
 }
 
-// After a change within the directory, before its reply. Other changes count the inode's version up by themselves.
+// After a change within the directory, before its reply. Changes but these and renames count the version up themselves.
 template <class Answer>
 Answer Within(fuse_req_t request, fuse_ino_t directory, Answer answer) {
   if (answer && AnswersOf(request).MayBeOnTheWay(directory, fuse_req_ctx(request)->pid)) {
     TakeBackAttributes(request, directory);
   }
   return answer;
+}
+
+// After a rename, before its reply.
+inline void MovedInode(fuse_req_t request, fs::InodeNumber ino) {
+  if (ino == 0) return;
+  const int32_t thread = fuse_req_ctx(request)->pid;
+  AttributeAnswers& answers = AnswersOf(request);
+  // Of which kind it is nobody says: a directory is in the one record, a file in the other.
+  const bool directory = answers.MayBeOnTheWay(ino, thread);
+  if (directory || answers.FileMayBeOnTheWay(ino, thread)) TakeBackAttributes(request, ino);
 }
 
 // ---- atimes, where reading is to move them (-o relatime, strictatime) ----

@@ -75,5 +75,22 @@ TEST_F(AttributeAnswersTest, TooManyToRememberAreAllOnTheWay) {
   EXPECT_FALSE(answers_.MayBeOnTheWay(16, 100));
 }
 
+TEST_F(AttributeAnswersTest, OfFilesOnlyAnothersAnswersMatterAndOnlyForAWhile) {
+  EXPECT_FALSE(answers_.FileMayBeOnTheWay(5, 100));
+  answers_.ToldFile(5, 100);
+  EXPECT_FALSE(answers_.FileMayBeOnTheWay(5, 100));
+  EXPECT_TRUE(answers_.FileMayBeOnTheWay(5, 200));
+  EXPECT_FALSE(answers_.FileMayBeOnTheWay(6, 200));
+  answers_.ToldFile(5, 200);
+  EXPECT_TRUE(answers_.FileMayBeOnTheWay(5, 100)) << "one of several";
+  EXPECT_TRUE(answers_.FileMayBeOnTheWay(5, 200)) << "one of several";
+  clock_.now += 2 * AttributeAnswers::kTakenInMicros;
+  EXPECT_FALSE(answers_.FileMayBeOnTheWay(5, 100));
+  answers_.ToldFile(5, 100);
+  EXPECT_FALSE(answers_.FileMayBeOnTheWay(5, 100)) << "the others have taken theirs in";
+  AttributeAnswers::Answering answering(&answers_);
+  EXPECT_TRUE(answers_.FileMayBeOnTheWay(5, 100)) << "of what is being made nobody knows what of";
+}
+
 }  // namespace
 }  // namespace silt::mount
