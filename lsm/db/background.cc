@@ -131,6 +131,7 @@ bool DbImpl::CompactionIsDue() const {
 void DbImpl::CompactionLoop() {
   auto pause = kFirstPause;
   uint64_t failed_bytes = 0;  // what the last compaction that the disk had no room for had to rewrite
+  bool paused = false;        // since then
   std::unique_lock lock(mutex_);
   while (true) {
     // Some tables become due by their age alone.
@@ -146,7 +147,7 @@ void DbImpl::CompactionLoop() {
     compaction_check_ = compaction_check_ || !due;
     lock.unlock();
     whole_drops_.Learn(*view_.Load()->version, &table_cache_);
-    const uint64_t room = RoomToCompact(failed_bytes);
+    const uint64_t room = RoomToCompact(failed_bytes, paused);
     lock.lock();
     if (!CompactionIsDue()) continue;
     compact_now_ = false;
@@ -171,7 +172,8 @@ void DbImpl::CompactionLoop() {
       if (status.IsNoSpace() && rewrites && manual == nullptr) {
         if (failed_bytes == 0) log_.Warning("compaction: {}; smaller ones are tried", status.ToString());
         failed_bytes = bytes;
-        smaller_may_fit = RoomToCompact(bytes) < bytes;
+        paused = false;
+        smaller_may_fit = RoomToCompact(bytes, paused) < bytes;
       }
       compaction.reset();  // lets the version go
       DeleteObsoleteTables();
@@ -196,6 +198,7 @@ void DbImpl::CompactionLoop() {
                               [&] { return stopping_ || compact_now_ || compaction_check_ || !manual_.empty(); });
     compaction_space_error_ = Status::Ok();
     compaction_check_ = true;
+    paused = true;
     pause = std::min(pause * 2, kLongestPause);
   }
 }

@@ -30,12 +30,14 @@ std::optional<Compaction> DbImpl::NextCompaction(uint64_t room_bytes, ManualComp
                         reclaiming_ > 0 ? 0 : clock_->UnixSeconds(), room_bytes);
 }
 
-// What the next compaction may have to rewrite, when one of `failed_bytes` did not fit on the disk (0: none).
-uint64_t DbImpl::RoomToCompact(uint64_t failed_bytes) const {
+// What the next compaction may have to rewrite, when one of `failed_bytes` did not fit on the disk (0: none). At once
+// only smaller ones are tried; after a pause whatever there seems to be room for.
+uint64_t DbImpl::RoomToCompact(uint64_t failed_bytes, bool paused) const {
   if (failed_bytes == 0) return kUnlimitedRoom;
   auto space = storage_->Space(dir_);
-  if (space && space->free_bytes / 2 >= failed_bytes) return kUnlimitedRoom;
-  return std::min(failed_bytes / 2, space ? space->free_bytes : failed_bytes);
+  if (!space || space->free_bytes / 2 >= failed_bytes) return kUnlimitedRoom;
+  if (paused && space->free_bytes >= failed_bytes) return space->free_bytes;
+  return std::min(failed_bytes / 2, space->free_bytes);
 }
 
 Status DbImpl::RunCompaction(const Compaction& compaction) {

@@ -135,7 +135,7 @@ class DbImpl final : public Db, private CommitTarget {
   Result<FileRef> WriteLevel0Table(const MemTable& memtable, FamilyId family);
   void RemoveTables(const std::vector<FileRef>& files);
   std::optional<Compaction> NextCompaction(uint64_t room_bytes, ManualCompaction** manual);
-  uint64_t RoomToCompact(uint64_t failed_bytes) const;
+  uint64_t RoomToCompact(uint64_t failed_bytes, bool paused) const;
   Status RunCompaction(const Compaction& compaction);
   Status MoveOrDrop(const Compaction& compaction);
   Status MergeTables(const Compaction& compaction);

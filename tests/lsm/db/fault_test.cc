@@ -191,6 +191,34 @@ TEST_F(FullDiskCompactionTest, WhoWaitsForCompactionsEndsThePauseAfterAFailedOne
   EXPECT_EQ(InLevel0(), 0);
 }
 
+// All of level 0 is one component: no smaller part can go down. There is room again, but not for twice as much.
+TEST_F(FullDiskCompactionTest, ACompactionThatFailedIsTriedAgainWhenItsInputsFit) {
+  options_.families[0].base_level_bytes = 1 << 20;
+  options_.disable_auto_compaction = true;
+  Open();
+  for (int table = 0; table < kTables; ++table) {
+    Put("a", "1");
+    Put("z", "1");
+    std::mt19937 random(static_cast<unsigned>(table));
+    std::string value(12'000, '\0');
+    for (char& byte : value) byte = static_cast<char>(random());
+    Put(fmt::format("k{:02}", table), value);
+    ASSERT_TRUE(db_->Flush().ok());
+  }
+  ASSERT_EQ(InLevel0(), kTables);
+  const uint64_t inputs = db_->GetStats().families[0].levels[0].bytes;
+  db_.reset();
+  options_.disable_auto_compaction = false;
+  disk_->SetSpaceLimit(disk_->UsedBytes() + inputs / 2);
+  Open();
+  while (!db_->WaitForBackgroundWork().IsNoSpace()) {
+  }
+  disk_->SetSpaceLimit(disk_->UsedBytes() + inputs + inputs / 2);
+  const Status status = db_->WaitForBackgroundWork();
+  EXPECT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(InLevel0(), 0);
+}
+
 TEST_F(FaultTest, AFailedFlushOfAnotherKindMakesTheStoreReadOnlyAndSaysWhy) {
   Open();
   Put("a", "1");
