@@ -199,6 +199,7 @@ void DbImpl::CompactionLoop() {
     compaction_space_error_ = Status::Ok();
     compaction_check_ = true;
     paused = true;
+    state_changed_.notify_all();  // with automatic compactions off there may be nothing more to do
     pause = std::min(pause * 2, kLongestPause);
   }
 }

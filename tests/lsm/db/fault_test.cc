@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <future>
 #include <mutex>
 #include <random>
 
@@ -217,6 +218,20 @@ TEST_F(FullDiskCompactionTest, ACompactionThatFailedIsTriedAgainWhenItsInputsFit
   const Status status = db_->WaitForBackgroundWork();
   EXPECT_TRUE(status.ok()) << status.ToString();
   EXPECT_EQ(InLevel0(), 0);
+}
+
+TEST_F(FullDiskCompactionTest, WhoWaitsDuringThePauseAfterAFailedManualCompactionReturns) {
+  options_.disable_auto_compaction = true;
+  Open();
+  Put("a", "1");
+  ASSERT_TRUE(db_->Flush().ok());
+  FailNext(SimOp::kWrite, ".sst", Status::NoSpace("full"), kForever);
+  for (int i = 0; i < 3; ++i) {  // so that the pause is long
+    ASSERT_EQ(db_->CompactRange(0, nullptr, nullptr).code(), StatusCode::kNoSpace);
+  }
+  auto waited = std::async(std::launch::async, [&] { return db_->WaitForBackgroundWork(); });
+  ASSERT_EQ(waited.wait_for(std::chrono::seconds(10)), std::future_status::ready) << (std::abort(), "");
+  Heal();
 }
 
 TEST_F(FaultTest, AFailedFlushOfAnotherKindMakesTheStoreReadOnlyAndSaysWhy) {
