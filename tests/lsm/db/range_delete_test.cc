@@ -56,7 +56,8 @@ TEST_F(RangeDeleteTest, AFullDiskDoesNotWaitForTombstonesToGetOld) {
   Open();
   auto entries = [&] {
     uint64_t count = 0;
-    for (const LevelStats& level : db_->GetStats().families[0].levels) count += level.entries;
+    const DbStats stats = db_->GetStats();  // named: it must outlive the loop
+    for (const LevelStats& level : stats.families[0].levels) count += level.entries;
     return count;
   };
   for (int i = 0; i < 2000; ++i) Put(Key(i), "value");
