@@ -147,6 +147,7 @@ void Store::Start() {
   if (!read_only_) ReapAll();
   inode_count_.Start();
   if (read_only_) return;
+  reclaimer_.Freed(db_->UnflushedDeletions());  // before a crash that came first
   if (commit_interval_micros_ > 0) timer_.Start(commit_interval_micros_);
 }
 

@@ -79,6 +79,9 @@ class Db {
   virtual DbStats GetStats() const = 0;
   // DbStats::memtable_bytes alone, for who asks often: about what tables will take beyond those that are there.
   virtual uint64_t MemtableBytes() const = 0;
+  // Roughly how many bytes of tables are deleted by what Open found in logs: a flush lets them be given back. For who
+  // asks right after Open.
+  virtual uint64_t UnflushedDeletions() = 0;
 
   // Flushes nothing, syncs the WAL, stops background work. Later calls return kAborted. Idempotent.
   virtual Status Close() = 0;

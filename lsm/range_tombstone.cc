@@ -176,6 +176,20 @@ CoverSpan GrowingRangeTombstones::Cover(std::string_view key, SequenceNumber sna
   return span;
 }
 
+std::vector<KeyRange> CoveredRanges(std::vector<RangeTombstone> tombstones) {
+  std::sort(tombstones.begin(), tombstones.end(),
+            [](const RangeTombstone& a, const RangeTombstone& b) { return a.begin < b.begin; });
+  std::vector<KeyRange> ranges;
+  for (RangeTombstone& tombstone : tombstones) {
+    if (ranges.empty() || ranges.back().end < tombstone.begin) {
+      ranges.push_back({std::move(tombstone.begin), std::move(tombstone.end)});
+    } else if (ranges.back().end < tombstone.end) {
+      ranges.back().end = std::move(tombstone.end);
+    }
+  }
+  return ranges;
+}
+
 std::vector<RangeTombstone> GrowingRangeTombstones::All() const {
   std::shared_lock lock(mutex_);
   std::vector<RangeTombstone> all;

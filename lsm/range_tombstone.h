@@ -20,6 +20,13 @@ struct RangeTombstone {
   SequenceNumber sequence = 0;
 };
 
+struct KeyRange {
+  std::string begin;
+  std::string end;  // exclusive
+};
+// What the tombstones cover together, in key order; ranges that touch are one.
+std::vector<KeyRange> CoveredRanges(std::vector<RangeTombstone> tombstones);
+
 // What a list of tombstones says of one key: the stretch around the key in which the answer is the same.
 // begin/end empty optional: the stretch reaches to the first / past the last key. `sequence` 0: nothing covers it.
 struct CoverSpan {

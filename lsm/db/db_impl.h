@@ -2,7 +2,7 @@
 //
 //   open*.cc       recovery              write.cc       Write, memtable switch, Sync     background.cc  the two threads
 //   flush.cc       memtable -> L0        compact.cc     running what the picker chose    get.cc         point reads
-//   db_iterator.*  scans                 verify.cc      checkpoint.cc      stats.cc
+//   db_iterator.*  scans                 verify.cc      checkpoint.cc      stats.cc       deletions.cc
 //
 // Threads: any number of callers, one flush thread, one compaction thread.
 //
@@ -10,6 +10,7 @@
 // view). No file is read, written or deleted while mutex_ is held.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -70,6 +71,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status Verify(const VerifyCallbacks& callbacks) override;
   DbStats GetStats() const override;
   uint64_t MemtableBytes() const override;
+  uint64_t UnflushedDeletions() override;
   Status Close() override;
 
  private:
@@ -88,7 +90,8 @@ class DbImpl final : public Db, private CommitTarget {
   Status CheckTablesExist() const;
   Status MissingTable(FileNumber number) const;
   Status RecoverWals();
-  Status CheckRecord(std::string_view record) const;
+  uint64_t TableBytesBetween(const FamilyVersion& family, std::string_view begin, std::string_view end);
+  Status CheckRecord(std::string_view record);
   Status ReplayIntoMemTables(FileNumber wal, std::string_view batch);
   Status MakeRecoveredWalsDurable(const std::vector<FileNumber>& numbers);
   Status SweepDirectory(const std::vector<FileNumber>& superfluous_wals);
@@ -181,6 +184,8 @@ class DbImpl final : public Db, private CommitTarget {
   std::atomic<size_t> active_bytes_{0};  // of the active memtable, for backpressure
   MemTable* leader_memtable_ = nullptr;  // the active memtable; the leader's, who alone changes it
   bool next_wal_asked_ = false;          // the leader's
+
+  std::array<uint64_t, kMaxFamilies> recovered_deletes_{};  // that Open put into the active memtable; then unchanged
 
   mutable std::mutex mutex_;
   std::condition_variable flush_wake_;

@@ -157,6 +157,7 @@ Status DbImpl::RecoverWals() {
     if (tail.numbers.size() >= kManyWals) {
       immutables_.push_back(active_);
       active_ = {std::make_shared<MemTable>(options_.memtable_bytes), wals_->CurrentNumber(), active_.id + 1};
+      recovered_deletes_ = {};
     }
   }
   leader_memtable_ = active_.table.get();
@@ -182,11 +183,12 @@ Status DbImpl::FlushRecovered() {
 }
 
 // A logged batch is what Write let pass, unless its bytes are not what was written.
-Status DbImpl::CheckRecord(std::string_view record) const {
+Status DbImpl::CheckRecord(std::string_view record) {
   FamilyId largest_family = 0;
   size_t largest_entry = 0;
   SILT_RETURN_IF_ERROR(ForEachInBatch(
-      record, 0, [&](SequenceNumber, EntryKind, FamilyId family, std::string_view key, std::string_view value) {
+      record, 0, [&](SequenceNumber, EntryKind kind, FamilyId family, std::string_view key, std::string_view value) {
+        if (kind == EntryKind::kDelete && family < kMaxFamilies) ++recovered_deletes_[family];
         largest_family = std::max(largest_family, family);
         largest_entry = std::max(largest_entry, key.size() + value.size());
       }));
@@ -200,6 +202,7 @@ Status DbImpl::ReplayIntoMemTables(FileNumber wal, std::string_view batch) {
   if (active_.table->MemoryUsage() >= options_.memtable_bytes && !active_.table->Empty()) {
     immutables_.push_back(active_);
     active_ = {std::make_shared<MemTable>(options_.memtable_bytes), 0, active_.id + 1};
+    recovered_deletes_ = {};
   }
   if (active_.first_wal == 0) active_.first_wal = wal;
   SILT_RETURN_IF_ERROR(CheckRecord(batch));

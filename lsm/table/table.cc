@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "lsm/internal_key.h"
 #include "lsm/table/table_rep.h"
 
 namespace silt::lsm {
@@ -85,6 +86,23 @@ uint64_t Table::ApproximateOffsetOf(std::string_view internal_key) const {
   index.Seek(internal_key);
   // Past the last block, or with an index that cannot be read: all data lies before it.
   return index.Valid() ? index.handle().offset : footer.MetadataBegin();
+}
+
+uint64_t Table::BlockBytesBetween(std::string_view begin, std::string_view end) const {
+  const Footer& footer = rep_->metadata.footer;
+  IndexCursor index(&rep_->source, rep_->TopIndex(), footer.index.offset, footer.two_level_index, true);
+  if (begin <= properties().smallest) {
+    index.SeekToFirst();
+  } else {
+    index.Seek(MakeSeekKey(begin, kMaxSequence));  // the block that also has keys before `begin`, maybe
+    if (index.Valid()) index.Next();
+  }
+  if (!index.Valid()) return 0;
+  const uint64_t from = index.handle().offset;
+  index.Seek(MakeSeekKey(end, kMaxSequence));
+  if (!index.status().ok()) return 0;
+  const uint64_t to = index.Valid() ? index.handle().offset : footer.MetadataBegin();
+  return to > from ? to - from : 0;
 }
 
 }  // namespace silt::lsm

@@ -51,6 +51,8 @@ class Table : public std::enable_shared_from_this<Table> {
 
   // Roughly where in the file the key would be, in bytes.
   uint64_t ApproximateOffsetOf(std::string_view internal_key) const;
+  // Of the data blocks all of whose keys lie in begin <= user key < end. 0 for an index that cannot be read.
+  uint64_t BlockBytesBetween(std::string_view begin, std::string_view end) const;
 
  private:
   Table();

@@ -155,6 +155,7 @@ class MemoryDb final : public lsm::Db {
   Status Verify(const VerifyCallbacks&) override { return Status::Ok(); }
   lsm::DbStats GetStats() const override { return {}; }
   uint64_t MemtableBytes() const override { return store_->memtable_bytes; }
+  uint64_t UnflushedDeletions() override { return store_->unflushed_deletions; }
   Status Close() override {
     std::lock_guard lock(store_->mutex);
     closed_ = true;

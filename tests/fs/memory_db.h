@@ -24,7 +24,8 @@ struct MemoryStore {
   uint64_t gets = 0;
   uint64_t iterators = 0;
   bool in_use = false;
-  std::atomic<uint64_t> memtable_bytes = 0;  // what MemtableBytes says
+  std::atomic<uint64_t> memtable_bytes = 0;       // what MemtableBytes says
+  std::atomic<uint64_t> unflushed_deletions = 0;  // what UnflushedDeletions says
   // Asked before each write and each read (with the key); a status that is not ok is what the caller gets.
   std::function<lsm::Status(const lsm::WriteBatch&)> on_write;
   std::function<lsm::Status(lsm::FamilyId, std::string_view)> on_get;

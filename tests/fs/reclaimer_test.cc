@@ -172,6 +172,25 @@ TEST_F(ReclaimerTest, DoesNotWaitForMoreWhenItIsStopped) {
   EXPECT_EQ(flushes_, 1);
 }
 
+// As after a crash that came right after the deletion.
+TEST_F(FullDiskTest, WhatWasDeletedBeforeTheMountIsGivenBackToo) {
+  const uint64_t worth = SpaceGuard::Reserve(info_.total_bytes) / 4;
+  const auto mount_with = [&](uint64_t deleted) {
+    fs_.reset();
+    memory_->unflushed_deletions = deleted;
+    fs_ = std::move(*OpenOn(NewMemoryDb(memory_), {}, [this]() -> lsm::Result<lsm::SpaceInfo> { return info_; }));
+  };
+  mount_with(worth - 1);
+  fs_.reset();
+  const int before = flushes();
+  mount_with(worth);
+  fs_.reset();
+  EXPECT_EQ(flushes(), before + 1);
+  mount_with(worth - 1);
+  fs_.reset();
+  EXPECT_EQ(flushes(), before + 1);
+}
+
 // Every way of deleting data counts, and only data that was stored.
 TEST_F(FullDiskTest, AllThatDeletesCounts) {
   const uint64_t worth = SpaceGuard::Reserve(info_.total_bytes) / 4;

@@ -71,6 +71,7 @@ def run(env):
             env.mount()
     kill_during_copy(env)
     kill_with_orphan(env)
+    kill_after_rm(env)
     env.finish()
 
 
@@ -101,3 +102,33 @@ def kill_with_orphan(env):
     env.fsck()
     env.mount()
     check(not os.path.exists(env.path("orphan")), "the orphan is back")
+
+
+def kill_after_rm(env):
+    """What was deleted right before a kill is given back after the next mount, though nobody writes any more."""
+    size = 200 << 20
+    with open(env.path("big"), "wb") as file:
+        for _ in range(size >> 20):
+            file.write(os.urandom(1 << 20))
+        os.fsync(file.fileno())
+
+    def stored():
+        return sum(entry.stat().st_blocks * 512 for entry in os.scandir(env.store))
+
+    def inodes():
+        space = os.statvfs(env.mnt)
+        return space.f_files - space.f_ffree
+
+    with_it = inodes()
+    before = stored()
+    os.unlink(env.path("big"))
+    deadline = time.monotonic() + 60
+    while inodes() >= with_it:  # until then it may be an orphan, which the next mount knows
+        check(time.monotonic() < deadline, "unlinked a minute ago and still an inode")
+    env.kill()
+    check(stored() > before - size // 2, "the daemon was faster than the kill")
+    env.mount()
+    while stored() > before - size // 2:
+        check(time.monotonic() < deadline,
+              f"rm of {size} bytes, kill and mount: the store had {before} bytes, now {stored()}")
+        time.sleep(0.05)

@@ -1,6 +1,8 @@
 // Range deletions through memtables, tables, snapshots and compactions; and scans past them.
 #include <fmt/format.h>
 
+#include <random>
+
 #include "lsm/compaction/picker.h"
 #include "tests/lsm/db/crash_workload.h"
 
@@ -71,6 +73,35 @@ TEST_F(RangeDeleteTest, AFullDiskDoesNotWaitForTombstonesToGetOld) {
   ASSERT_TRUE(db_->ReclaimSpace().ok());
   EXPECT_EQ(entries(), 1990u);
   db_.reset();
+}
+
+TEST_F(RangeDeleteTest, OpenTellsWhatTheLogDeletes) {
+  options_.disable_auto_compaction = true;
+  options_.memtable_bytes = 4 << 20;
+  Open();
+  std::string value(1000, '\0');
+  std::mt19937 random(1);
+  for (int i = 0; i < 1000; ++i) {
+    for (char& byte : value) byte = static_cast<char>(random());
+    Put(Key(i), value);
+    if (i == 499) {
+      ASSERT_TRUE(db_->Flush().ok());
+    }
+  }
+  ASSERT_TRUE(db_->Flush().ok());
+  EXPECT_EQ(db_->UnflushedDeletions(), 0u);
+  const auto thousands = [&] { return (db_->UnflushedDeletions() + 50'000) / 100'000 * 100; };
+
+  DeleteRange(Key(100), Key(150));
+  DeleteRange(Key(150), Key(600));
+  Reopen();
+  EXPECT_EQ(thousands(), 500u);
+  for (int i = 700; i < 900; ++i) ASSERT_TRUE(db_->Delete(0, Key(i)).ok());
+  Reopen();
+  EXPECT_EQ(thousands(), 700u);
+  ASSERT_TRUE(db_->Flush().ok());
+  Reopen();
+  EXPECT_EQ(db_->UnflushedDeletions(), 0u);
 }
 
 TEST_F(RangeDeleteTest, ASnapshotGoesOnSeeingWhatWasDeletedAfterIt) {

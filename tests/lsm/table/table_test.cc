@@ -323,6 +323,22 @@ TEST(Table, ApproximateOffsetsGrowWithTheKeys) {
   EXPECT_LT(offset("z"), built.file->bytes.size());
 }
 
+TEST(Table, BlocksBetweenAreThoseWhollyBetween) {
+  TableBuilderOptions options;
+  options.index_block_bytes = 500;
+  options.block_bytes = 10'000;
+  BuiltTable built = Build(options, Numbered(2000, 1000));
+  auto table = OpenTable(built.file);
+  ASSERT_TRUE(table);
+  auto between = [&](const char* begin, const char* end) { return (*table)->BlockBytesBetween(begin, end); };
+  EXPECT_GT(between("a", "z"), 1'990'000U);
+  EXPECT_EQ(between("a", "b"), 0U);
+  EXPECT_EQ(between("y", "z"), 0U);
+  EXPECT_EQ(between("key000501", "key000504"), 0U);
+  EXPECT_NEAR(static_cast<double>(between("key000500", "key001000")), 5e5, 2e4);
+  EXPECT_LE(between("key000500", "key001000"), 501'000U + 5'000U);
+}
+
 TEST(Table, ManyThreadsReadOneTable) {
   Entries entries = Numbered(2000, 100);
   TableBuilderOptions options;
