@@ -49,18 +49,23 @@ Status CompactionJob::Run() {
 // A table's tombstones lie within its bounds already: this class and the flush write no others.
 Status CompactionJob::CollectTombstones() {
   std::vector<RangeTombstone> all;
-  for (const auto* files : {&inputs_, &output_inputs_}) {
-    for (const FileRef& file : *files) {
-      if (file->properties.range_tombstones == 0) continue;
-      auto table = context_.tables->Get(file->number, file->size);
-      if (!table) return table.error();
-      for (const auto& fragment : (*table)->range_tombstones().fragments()) {
-        for (SequenceNumber sequence : fragment.sequences) all.push_back({fragment.begin, fragment.end, sequence});
-      }
+  SILT_RETURN_IF_ERROR(AddTombstonesOf(inputs_, &all));
+  SILT_RETURN_IF_ERROR(AddTombstonesOf(output_inputs_, &all));
+  kept_ = RetainedTombstones(retention_, FragmentedRangeTombstones(all));
+  SILT_RETURN_IF_ERROR(AddTombstonesOf(compaction_.covers, &all));
+  tombstones_ = FragmentedRangeTombstones(std::move(all));
+  return Status::Ok();
+}
+
+Status CompactionJob::AddTombstonesOf(const std::vector<FileRef>& files, std::vector<RangeTombstone>* all) const {
+  for (const FileRef& file : files) {
+    if (file->properties.range_tombstones == 0) continue;
+    auto table = context_.tables->Get(file->number, file->size);
+    if (!table) return table.error();
+    for (const auto& fragment : (*table)->range_tombstones().fragments()) {
+      for (SequenceNumber sequence : fragment.sequences) all->push_back({fragment.begin, fragment.end, sequence});
     }
   }
-  tombstones_ = FragmentedRangeTombstones(std::move(all));
-  kept_ = RetainedTombstones(retention_, tombstones_);
   return Status::Ok();
 }
 

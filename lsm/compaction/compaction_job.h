@@ -51,6 +51,7 @@ class CompactionJob {
 
  private:
   Status CollectTombstones();
+  Status AddTombstonesOf(const std::vector<FileRef>& files, std::vector<RangeTombstone>* all) const;
   std::unique_ptr<MergingIterator> MergeInputs();
   Status MergeEntries();
   Status AddEntry(std::string_view internal_key, std::string_view user_key, std::string_view value);
@@ -66,7 +67,7 @@ class CompactionJob {
   const Compaction& compaction_;
   const FamilyOptions& family_;
   const Retention retention_;
-  FragmentedRangeTombstones tombstones_;  // of all inputs
+  FragmentedRangeTombstones tombstones_;  // of all inputs, and of Compaction::covers
   std::vector<RangeTombstone> kept_;      // those that must go on, in key order; equal ranges side by side
   size_t next_kept_ = 0;                  // the first that reaches into the current output or lies behind it
   std::vector<FileRef> inputs_;           // of levels >= 1, in key order: what the iterators borrow

@@ -16,6 +16,8 @@ constexpr uint64_t kGrandparentTables = 10;
 constexpr uint64_t kWidenTables = 25;
 // A share of tombstone-dense blocks that slows scans, however few tombstones the whole table has (Pebble's figure).
 constexpr double kDenseBlockShare = 0.10;
+// A table is rewritten for what is deleted by tombstones elsewhere if it is at least this part of it.
+constexpr uint64_t kCoveredPart = 8;
 // What one range tombstone counts for among point tombstones: it hides more than one key, no one knows how many.
 constexpr double kRangeTombstoneWeight = 16;
 
@@ -211,6 +213,25 @@ std::optional<Compaction> FamilyPicker::PickWholeDrops(const CoveredWhole& cover
     return compaction;
   }
   return std::nullopt;
+}
+
+std::optional<Compaction> FamilyPicker::PickCovered(const CoveredBytes& covered_bytes) const {
+  if (!covered_bytes) return std::nullopt;
+  std::optional<Compaction> best;
+  uint64_t most = 0;
+  for (int level = 1; level < kNumLevels; ++level) {
+    for (const FileRef& file : Level(level)) {
+      const uint64_t covered = file->being_compacted ? 0 : std::min(covered_bytes(*file), file->size);
+      if (covered <= most || covered < file->size / kCoveredPart || file->size - covered > room_bytes_) continue;
+      if (CollidesWithRunning(Hull(*file), level, level)) continue;
+      most = covered;
+      best = Blank(level, level, CompactionReason::kTombstones);
+      best->inputs = {file};
+      best->covers = family_.RangeTombstonesAbove(level, *file);
+      best->bottommost = !OverlapsBelow(Hull(*file), level);
+    }
+  }
+  return best;
 }
 
 std::optional<Compaction> FamilyPicker::PickL0Moves() const {

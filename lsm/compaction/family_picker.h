@@ -18,6 +18,8 @@ class FamilyPicker {
   const std::array<double, kNumLevels>& scores() const { return scores_; }
 
   std::optional<Compaction> PickWholeDrops(const CoveredWhole& covered_whole) const;
+  // The table of which most is covered, to be rewritten without that.
+  std::optional<Compaction> PickCovered(const CoveredBytes& covered_bytes) const;
   // Table moves out of level 0 that rewrite nothing, when it has gathered a few.
   std::optional<Compaction> PickL0Moves() const;
   // To bring down the score of a level.

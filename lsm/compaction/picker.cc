@@ -55,7 +55,7 @@ void Quarantine(const Compaction& compaction) {
 // What is free or nearly so comes first, then what the tree's shape needs, then what is only good to have.
 std::optional<Compaction> PickCompaction(const VersionRef& version, const Options& options,
                                          SequenceNumber oldest_snapshot, const CoveredWhole& covered_whole,
-                                         uint64_t now_seconds, uint64_t room_bytes) {
+                                         uint64_t now_seconds, uint64_t room_bytes, const CoveredBytes& covered_bytes) {
   std::vector<FamilyPicker> families;
   struct Due {
     double score;
@@ -77,6 +77,11 @@ std::optional<Compaction> PickCompaction(const VersionRef& version, const Option
   }
   for (const FamilyPicker& family : families) {
     if (auto compaction = family.PickL0Moves()) return compaction;
+  }
+  if (room_bytes != kUnlimitedRoom) {
+    for (const FamilyPicker& family : families) {
+      if (auto compaction = family.PickCovered(covered_bytes)) return compaction;
+    }
   }
   for (const Due& level : due) {
     if (auto compaction = families[level.family].PickForScore(level.level)) return compaction;

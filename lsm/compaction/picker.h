@@ -20,12 +20,13 @@ const char* CompactionReasonName(CompactionReason reason);
 struct Compaction {
   FamilyId family = 0;
   int level = 0;  // the inputs' upper level
-  // == level: a table of the last level is rewritten in place, or (drop_whole) nothing is written.
+  // == level: a table is rewritten in place, or (drop_whole) nothing is written.
   int output_level = 0;
   CompactionReason reason = CompactionReason::kLevelSize;
   VersionRef version;                  // holds the inputs
   std::vector<FileRef> inputs;         // from `level`
   std::vector<FileRef> output_inputs;  // from `output_level`, overlapping
+  std::vector<FileRef> covers;         // above `level`; stay. What their range tombstones cover goes
   std::vector<FileRef> grandparents;   // from `output_level` + 1, overlapping: where outputs should be cut
   bool trivial_move = false;           // move the inputs without rewriting them
   bool drop_whole = false;             // delete the inputs without reading them (a range tombstone covers them)
@@ -61,6 +62,10 @@ double CompactionScore(const FamilyVersion& family, const Options& options, cons
 // enough: after a power cut the tombstone could be gone, and the file too). Called under the caller's lock.
 using CoveredWhole = std::function<bool(const FileMeta&)>;
 
+// How many bytes of the file range tombstones of tables above it cover, which every snapshot sees; none once it was
+// rewritten with Compaction::covers. Called under the caller's lock.
+using CoveredBytes = std::function<uint64_t(const FileMeta&)>;
+
 // A table that holds only few range tombstones is compacted on account of them once it has this age.
 inline constexpr uint64_t kRangeTombstoneAgeSeconds = 600;
 
@@ -74,9 +79,12 @@ inline constexpr uint64_t kUnlimitedRoom = UINT64_MAX;
 // `covered_whole`: asked only of files that overlap a table with range tombstones. Empty: no file is dropped whole.
 // `now_seconds`: Unix time; 0 when not known: then a single range tombstone is reason enough at once.
 // `room_bytes`: what has more to rewrite is passed over for smaller ones. Moves and drops need no room.
+// `covered_bytes`: asked only when there is a limit to the room: then tables are rewritten in place, one at a time, rid
+// of what is deleted, while compacting the tombstones would take more room than there is. Empty: they are not.
 std::optional<Compaction> PickCompaction(const VersionRef& version, const Options& options,
                                          SequenceNumber oldest_snapshot, const CoveredWhole& covered_whole = {},
-                                         uint64_t now_seconds = 0, uint64_t room_bytes = kUnlimitedRoom);
+                                         uint64_t now_seconds = 0, uint64_t room_bytes = kUnlimitedRoom,
+                                         const CoveredBytes& covered_bytes = {});
 
 // All files of one level that overlap [begin, end) (null: unbounded), with those of the next, for CompactRange: level 0
 // goes to base_level, the others one down; call it for levels 0 .. kNumLevels - 2 in turn. Never a trivial move.

@@ -146,8 +146,8 @@ void DbImpl::CompactionLoop() {
     }
     compaction_check_ = compaction_check_ || !due;
     lock.unlock();
-    whole_drops_.Learn(*view_.Load()->version, &table_cache_);
     const uint64_t room = RoomToCompact(failed_bytes, paused);
+    LearnTombstones(room);
     lock.lock();
     if (!CompactionIsDue()) continue;
     compact_now_ = false;

@@ -26,8 +26,18 @@ std::optional<Compaction> DbImpl::NextCompaction(uint64_t room_bytes, ManualComp
   auto covered = [this](const FileMeta& file) {
     return whole_drops_.Covers(file.properties.family, file, picked_snapshot_);
   };
+  auto covered_bytes = [this](const FileMeta& file) { return whole_drops_.CoveredBytes(file); };
   return PickCompaction(versions_.current(), options_, picked_snapshot_, covered,
-                        reclaiming_ > 0 ? 0 : clock_->UnixSeconds(), room_bytes);
+                        reclaiming_ > 0 ? 0 : clock_->UnixSeconds(), room_bytes, covered_bytes);
+}
+
+// What NextCompaction asks for and may not read under mutex_.
+void DbImpl::LearnTombstones(uint64_t room_bytes) {
+  const ReadViewRef view = view_.Load();
+  whole_drops_.Learn(*view->version, &table_cache_);
+  if (room_bytes == kUnlimitedRoom) return;
+  const std::vector<SequenceNumber> snapshots = snapshots_.All();
+  whole_drops_.Measure(*view->version, &table_cache_, snapshots.empty() ? LastSequence() : snapshots.front());
 }
 
 // What the next compaction may have to rewrite, when one of `failed_bytes` did not fit on the disk (0: none). At once

@@ -138,6 +138,7 @@ class DbImpl final : public Db, private CommitTarget {
   Result<FileRef> WriteLevel0Table(const MemTable& memtable, FamilyId family);
   void RemoveTables(const std::vector<FileRef>& files);
   std::optional<Compaction> NextCompaction(uint64_t room_bytes, ManualCompaction** manual);
+  void LearnTombstones(uint64_t room_bytes);
   uint64_t RoomToCompact(uint64_t failed_bytes, bool paused) const;
   Status RunCompaction(const Compaction& compaction);
   Status MoveOrDrop(const Compaction& compaction);

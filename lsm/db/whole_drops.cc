@@ -44,4 +44,39 @@ bool WholeDrops::Covers(FamilyId family, const FileMeta& file, SequenceNumber ol
   return past_the_end(reached);
 }
 
+void WholeDrops::Measure(const Version& version, TableCache* tables, SequenceNumber oldest_snapshot) {
+  covered_.clear();
+  for (const FamilyVersion& family : version.families) {
+    for (int level = 1; level < kNumLevels; ++level) {
+      for (const FileRef& file : family.levels[static_cast<size_t>(level)]) {
+        std::vector<RangeTombstone> above = TombstonesAbove(family, level, *file, oldest_snapshot);
+        if (above.empty()) continue;
+        auto table = tables->Get(file->number, file->size);
+        if (!table) continue;
+        uint64_t bytes = 0;
+        for (const auto& [begin, end] : CoveredRanges(std::move(above))) {
+          bytes += (*table)->BlockBytesBetween(begin, end);
+        }
+        if (bytes > 0) covered_.emplace(file->number, bytes);
+      }
+    }
+  }
+}
+
+std::vector<RangeTombstone> WholeDrops::TombstonesAbove(const FamilyVersion& family, int level, const FileMeta& file,
+                                                        SequenceNumber oldest_snapshot) const {
+  std::vector<RangeTombstone> above;
+  for (const FileRef& cover : family.RangeTombstonesAbove(level, file)) {
+    auto known = known_.find(cover->number);
+    if (known == known_.end()) continue;
+    for (const auto& fragment : known->second.tombstones.fragments()) {
+      // Outside of the file there is nothing to cover.
+      if (fragment.end <= file.properties.smallest || fragment.begin > file.properties.largest) continue;
+      if (fragment.sequences.back() > oldest_snapshot) continue;
+      above.push_back({fragment.begin, fragment.end, fragment.sequences.back()});
+    }
+  }
+  return above;
+}
+
 }  // namespace silt::lsm

@@ -47,6 +47,19 @@ std::vector<FileRef> FamilyVersion::Overlapping(int level, const std::string_vie
   return found;
 }
 
+std::vector<FileRef> FamilyVersion::RangeTombstonesAbove(int level, const FileMeta& file) const {
+  const std::string_view smallest = file.properties.smallest;
+  const std::string_view largest = file.properties.largest;
+  std::vector<FileRef> found;
+  for (int above = 0; above < level; ++above) {
+    if (!has_range_tombstones[static_cast<size_t>(above)]) continue;
+    for (FileRef& cover : Overlapping(above, &smallest, &largest, file.properties.largest_exclusive)) {
+      if (cover->properties.range_tombstones > 0) found.push_back(std::move(cover));
+    }
+  }
+  return found;
+}
+
 int FamilyVersion::LastNonEmptyLevel() const {
   for (int level = kNumLevels - 1; level >= 0; --level) {
     if (!levels[static_cast<size_t>(level)].empty()) return level;

@@ -28,6 +28,8 @@ struct FamilyVersion {
   // Files that overlap [begin, end] (null: unbounded; inclusive unless end_exclusive).
   std::vector<FileRef> Overlapping(int level, const std::string_view* begin, const std::string_view* end,
                                    bool end_exclusive = false) const;
+  // Files above `level` that have range tombstones and overlap `file`.
+  std::vector<FileRef> RangeTombstonesAbove(int level, const FileMeta& file) const;
   int LastNonEmptyLevel() const;  // -1 when empty
 };
 

@@ -148,6 +148,16 @@ TEST_F(CompactionJobTest, ARangeTombstoneHidesOlderEntriesOfItsStripe) {
   EXPECT_EQ(Run(), "a@1=old b@20=new b@2=old c@3=old [a..c)@10\n");
 }
 
+TEST_F(CompactionJobTest, TombstonesOfCoversHideAndStayWhereTheyAre) {
+  compaction_.output_level = 1;
+  compaction_.bottommost = true;
+  compaction_.covers.push_back(Table("b@30=new [b..d)@20"));
+  Input("a@1=old b@2=old c@3=old d@4=old");
+  EXPECT_EQ(Run(), "a@1=old d@4=old\n");
+  snapshots_ = {2, 10};
+  EXPECT_EQ(Run(), "a@1=old b@2=old c@3=old d@4=old\n");
+}
+
 TEST_F(CompactionJobTest, WhereNothingIsLeftNothingIsWritten) {
   compaction_.bottommost = true;
   Input("a@10- [b..d)@11");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 
 #include "lsm/compaction/shape.h"
 #include "lsm/version/live_files.h"
@@ -180,6 +181,27 @@ TEST_F(PickerTest, WhatHasNoRoomMakesWayForSmallerOnes) {
   EXPECT_EQ(PickWithin(9), "L6->L6 2 bottommost (tombstones)");
   Tree({{0, "a", "b"}, {0, "c", "d"}, {0, "e", "f"}, {0, "g", "h"}});
   EXPECT_EQ(PickWithin(0), "L0->L6 1,2,3,4 move (L0 runs)") << "moving takes none";
+}
+
+TEST_F(PickerTest, WithoutRoomTablesAreRidOfWhatIsDeletedAboveThem) {
+  Tree({{.level = 0, .smallest = "a", .largest = "z", .range_tombstones = 1},
+        {.level = 5, .smallest = "m", .largest = "p", .range_tombstones = 1},
+        {6, "a", "c", 80},
+        {6, "d", "f", 80},
+        {6, "n", "o", 80}});
+  std::map<FileNumber, uint64_t> covered = {{3, 9}, {4, 20}};
+  const auto pick = [&](uint64_t room) {
+    auto picked = PickCompaction(version_, options_, 100000, {}, 0, room,
+                                 [&](const FileMeta& file) { return covered[file.number]; });
+    return Text(picked) + (picked && !picked->covers.empty() ? " under " + Numbers(picked->covers) : "");
+  };
+  EXPECT_EQ(pick(kUnlimitedRoom), "L0->L5 1 + 2 (tombstones)");
+  EXPECT_EQ(pick(60), "L6->L6 4 bottommost (tombstones) under 1");
+  EXPECT_EQ(pick(59), "L0->L5 1 + 2 (tombstones)") << "nothing else has room";
+  covered = {{3, 9}, {5, 10}};
+  EXPECT_EQ(pick(75), "L6->L6 5 bottommost (tombstones) under 1,2") << "an eighth of the table is enough";
+  covered = {{3, 9}};
+  EXPECT_EQ(pick(75), "L0->L5 1 + 2 (tombstones)");
 }
 
 // Files that hang together in their own level and the next one are taken together if there is room.

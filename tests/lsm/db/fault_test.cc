@@ -168,6 +168,8 @@ class FullDiskCompactionTest : public FaultTest {
   }
   int InLevel0() { return static_cast<int>(db_->GetStats().families[0].levels[0].files); }
 
+  LevelStats LastLevel() { return db_->GetStats().families[0].levels[kNumLevels - 1]; }
+
   static constexpr int kTables = 16;
 };
 
@@ -178,6 +180,33 @@ TEST_F(FullDiskCompactionTest, ACompactionThatHasNoRoomMakesWayForSmallerOnes) {
   const Status status = db_->WaitForBackgroundWork();
   EXPECT_TRUE(status.ok()) << status.ToString();
   EXPECT_LT(InLevel0(), kTables);  // no longer due
+}
+
+// What hides half of a table is itself among keys from everywhere.
+TEST_F(FullDiskCompactionTest, WhatIsDeletedGoesWhereItsTombstoneCannot) {
+  options_.families[0].target_file_bytes = 16 << 10;
+  options_.memtable_bytes = 1 << 20;
+  MakeLevels();
+  options_.disable_auto_compaction = true;
+  Open();
+  ASSERT_TRUE(db_->CompactRange(0, nullptr, nullptr).ok());
+  for (int table = 0; table < kTables; ++table) Put(fmt::format("k{:02}00", table), "new");
+  DeleteRange("k0303", "k0309");
+  ASSERT_TRUE(db_->Flush().ok());
+  db_.reset();
+  options_.disable_auto_compaction = false;
+  disk_->SetSpaceLimit(disk_->UsedBytes() + (40 << 10));
+  Open();
+  const uint64_t before = LastLevel().bytes;
+  const std::string content = Scan();
+  for (int i = 0; i < 3; ++i) static_cast<void>(db_->ReclaimSpace());
+  EXPECT_EQ(InLevel0(), 1);
+  EXPECT_EQ(LastLevel().entries, kTables * 12 - 6u);
+  EXPECT_LT(LastLevel().bytes, before - 5000);
+  EXPECT_EQ(Scan(), content);
+  const uint64_t compactions = LastLevel().compactions;
+  static_cast<void>(db_->ReclaimSpace());
+  EXPECT_EQ(LastLevel().compactions, compactions) << "nothing is left to be done";
 }
 
 TEST_F(FullDiskCompactionTest, WhoWaitsForCompactionsEndsThePauseAfterAFailedOne) {
