@@ -85,11 +85,7 @@ Outcome Store::MayWrite(uint64_t bytes, const InodeRecord& before, const InodeRe
 }
 
 Outcome Store::AdmitOrReclaim(const std::function<bool()>& admit) {
-  if (admit()) return {};
-  if (reclaimer_.Reclaim()) {
-    (void)space_.Look();
-    if (admit()) return {};
-  }
+  if (admit() || (reclaimer_.Reclaim() && admit())) return {};
   return Fail(ENOSPC);
 }
 

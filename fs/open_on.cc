@@ -136,7 +136,7 @@ Store::Store(std::unique_ptr<lsm::Db> db, const OpenOptions& options, const Supe
       space_(WithoutUnflushed(std::move(probe), db_.get()), options.clock),
       data_(&records_, superblock.block_size),
       timer_(&records_),
-      reclaimer_(&records_, WorthReclaiming(&space_)) {}
+      reclaimer_(&records_, &space_, WorthReclaiming(&space_)) {}
 
 Store::~Store() {
   (void)Close();
@@ -179,10 +179,17 @@ Result<FilesystemStats> Store::Stat() {
   for (const auto& family : db_->GetStats().families) {
     for (const auto& level : family.levels) stats.used_bytes += level.bytes;
   }
+  if (space_.IsTight()) {
+    // Who writes on has the space of what was deleted, having waited until it is reclaimed. Elsewhere nobody misses it.
+    reclaimer_.Freed(0);
+    const uint64_t coming = std::min(reclaimer_.Pending(space->free), stats.total_bytes - stats.free_bytes);
+    stats.free_bytes += coming;
+    stats.available_bytes += coming;
+  }
   // Inodes are made as they are needed: what small files would take stands for those that are free. Until those in use
   // are counted, numbers given out stand for them (a bound: none is used twice).
   constexpr uint64_t kBytesPerInode = 512;
-  stats.free_inodes = space->available / kBytesPerInode;
+  stats.free_inodes = stats.available_bytes / kBytesPerInode;
   const std::optional<uint64_t> counted = inode_count_.Get();
   stats.inodes_counted = counted.has_value();
   stats.inodes = counted.value_or(numbers_.next() - schema::kFirstNumber + 1) + stats.free_inodes;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace silt::fs {
 
 namespace {
@@ -13,11 +15,18 @@ constexpr std::chrono::seconds kMaxWait(3);
 
 void Reclaimer::Freed(uint64_t bytes) {
   const uint64_t freed = freed_.fetch_add(bytes) + bytes;
-  if (bytes == 0 || freed < worth_bytes_) return;
+  if (!IsWorth(freed)) return;
   std::lock_guard lock(mutex_);
   if (stop_ || worthwhile_) return;
   worthwhile_ = true;
   StartLocked();
+}
+
+uint64_t Reclaimer::Pending(uint64_t free) const {
+  const uint64_t then = free_then_;
+  const uint64_t came = free - std::min(free, then);
+  const uint64_t coming = coming_;
+  return freed_ + coming - std::min(coming, came);
 }
 
 bool Reclaimer::Reclaim() {
@@ -60,7 +69,10 @@ void Reclaimer::Run() {
     const uint64_t freed = freed_.exchange(0);
     const lsm::SequenceNumber last = records_->db().LastSequence();
     lock.unlock();
-    Work(wanted, freed);
+    if (auto space = space_->Look()) free_then_ = space->free;
+    coming_ = freed;
+    Work(wanted || space_->IsTight(), freed);
+    coming_ = 0;
     lock.lock();
     answered_ = number;
     covered_ = last;
@@ -69,7 +81,7 @@ void Reclaimer::Run() {
 }
 
 void Reclaimer::Work(bool asked, uint64_t bytes) {
-  records_->Log(lsm::LogLevel::kInfo, asked ? "the disk is full: reclaiming deleted space"
+  records_->Log(lsm::LogLevel::kInfo, asked ? fmt::format("the disk is full: reclaiming deleted space, {} MiB", bytes >> 20)
                                             : fmt::format("reclaiming {} MiB of deleted data", bytes >> 20));
   // Once the tombstones are in tables, compaction goes after them by itself, a few tables at a time. A compaction of
   // everything at once would need more room than there is.

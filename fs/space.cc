@@ -15,6 +15,7 @@ lsm::Result<SpaceGuard::Space> SpaceGuard::LookLocked() {
   if (!info) return lsm::Fail(info.error());
   reserve_ = std::min(Reserve(info->total_bytes), info->free_bytes);
   available_ = info->free_bytes - reserve_;
+  total_ = info->total_bytes;
   looked_at_ = clock_->MonotonicMicros();
   admitted_ = 0;
   known_ = true;
@@ -30,27 +31,38 @@ lsm::Result<SpaceGuard::Space> SpaceGuard::Look() {
   return LookLocked();
 }
 
+bool SpaceGuard::IsTight() {
+  std::lock_guard lock(mutex_);
+  return known_ && available_ < 2 * Reserve(total_);
+}
+
 bool SpaceGuard::Refresh(uint64_t bytes) {
   bool fresh = known_ && admitted_ + bytes < kRecheckBytes && clock_->MonotonicMicros() - looked_at_ < kRecheckMicros;
   return fresh || LookLocked().has_value();
+}
+
+// Nobody is refused by an old look.
+template <class Fits>
+bool SpaceGuard::AdmitIf(const Fits& fits, uint64_t bytes) {
+  if (!fits() && (!LookLocked() || !fits())) return false;
+  admitted_ += bytes;
+  return true;
 }
 
 bool SpaceGuard::Admit(uint64_t bytes) {
   if (!probe_) return true;
   std::lock_guard lock(mutex_);
   if (!Refresh(bytes)) return true;  // the write itself will tell
-  if (admitted_ + promised_ + bytes > available_) return false;
-  admitted_ += bytes;
-  return true;
+  auto fits = [&] { return admitted_ + promised_ + bytes <= available_; };
+  return AdmitIf(fits, bytes);
 }
 
 bool SpaceGuard::AdmitReplacing(uint64_t bytes) {
   if (!probe_) return true;
   std::lock_guard lock(mutex_);
   if (!Refresh(bytes)) return true;
-  if (admitted_ + bytes > available_ + reserve_ / 2) return false;
-  admitted_ += bytes;
-  return true;
+  auto fits = [&] { return admitted_ + bytes <= available_ + reserve_ / 2; };
+  return AdmitIf(fits, bytes);
 }
 
 bool SpaceGuard::Promise(uint64_t bytes) {

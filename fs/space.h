@@ -33,6 +33,9 @@ class SpaceGuard {
   void AddPromised(uint64_t bytes);
   void DropPromised(uint64_t bytes);
 
+  // So little was available at the last look that every bit of deleted data is worth reclaiming.
+  bool IsTight();
+
   // Looks now. Free and available are without what is promised; available also without the reserve.
   struct Space {
     uint64_t total = 0, free = 0, available = 0;
@@ -44,6 +47,8 @@ class SpaceGuard {
 
  private:
   lsm::Result<Space> LookLocked();
+  template <class Fits>
+  bool AdmitIf(const Fits& fits, uint64_t bytes);
   // Looks again if the last look is too old for `bytes` more. False: there is nothing to look at.
   bool Refresh(uint64_t bytes);
 
@@ -52,6 +57,7 @@ class SpaceGuard {
   std::mutex mutex_;
   bool known_ = false;      // guarded by mutex_, as are all below
   uint64_t available_ = 0;  // at the last look
+  uint64_t total_ = 0;
   uint64_t reserve_ = 0;    // of which this much was free
   uint64_t promised_ = 0;
   uint64_t looked_at_ = 0;

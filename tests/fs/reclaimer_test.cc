@@ -107,6 +107,33 @@ TEST_F(FullDiskTest, WhatIsNotFlushedYetIsNotFree) {
   EXPECT_EQ(ErrorOf(fs_->Allocate(file_, 0, 0, 8 * kMiB)), 0);
 }
 
+TEST_F(FullDiskTest, WhatWasDeletedIsAvailableBeforeItHasComeBack) {
+  AttributeChange cut;
+  cut.size = 0;
+  Comes(kMiB);
+  ASSERT_TRUE(fs_->SetAttributes(file_, cut));
+  EXPECT_EQ(fs_->Stat()->available_bytes, kMiB);
+  EXPECT_EQ(flushes(), 0);
+  {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(flushed_.wait_for(lock, std::chrono::seconds(60), [&] { return flushes_ > 0; })) << "not asked for";
+  }
+  EXPECT_EQ(Write(0, kMiB - kBlock), 0);
+}
+
+// Where much is available it comes back with later writes, and is not counted twice.
+TEST_F(FullDiskTest, WhereSpaceIsNotTightItIsNotCounted) {
+  {
+    std::lock_guard lock(mutex_);
+    info_.free_bytes = 900 * kMiB;
+  }
+  const uint64_t before = fs_->Stat()->available_bytes;
+  AttributeChange cut;
+  cut.size = 0;
+  ASSERT_TRUE(fs_->SetAttributes(file_, cut));
+  EXPECT_EQ(fs_->Stat()->available_bytes, before);
+}
+
 TEST_F(FullDiskTest, NothingIsDoneAgainWhenNothingWasWritten) {
   EXPECT_EQ(Write(2 * kMiB, kMiB), ENOSPC);
   const int before = flushes();
@@ -134,13 +161,15 @@ class ReclaimerTest : public ::testing::Test {
   std::shared_ptr<MemoryStore> memory_ = std::make_shared<MemoryStore>();
   std::unique_ptr<lsm::Db> db_ = NewMemoryDb(memory_);
   RecordStore records_{db_.get(), {}};
+  lsm::SpaceInfo info_{.total_bytes = 1024 * kMiB, .free_bytes = 512 * kMiB};
+  SpaceGuard space_{[this]() -> lsm::Result<lsm::SpaceInfo> { return info_; }, lsm::Clock::System()};
   std::mutex mutex_;
   std::condition_variable flushed_;
   int flushes_ = 0;
 };
 
 TEST_F(ReclaimerTest, MuchThatWasDeletedIsGivenBackUnasked) {
-  Reclaimer reclaimer(&records_, 64 * kMiB, std::chrono::milliseconds(0));
+  Reclaimer reclaimer(&records_, &space_, 64 * kMiB, std::chrono::milliseconds(0));
   for (int i = 0; i < 63; ++i) reclaimer.Freed(kMiB);
   reclaimer.Freed(kMiB);
   EXPECT_TRUE(AwaitFlushes(1));
@@ -148,22 +177,49 @@ TEST_F(ReclaimerTest, MuchThatWasDeletedIsGivenBackUnasked) {
   EXPECT_TRUE(AwaitFlushes(2));
 }
 
+TEST_F(ReclaimerTest, SoIsLittleWhereSpaceIsTight) {
+  Reclaimer reclaimer(&records_, &space_, 64 * kMiB, std::chrono::milliseconds(0));
+  reclaimer.Freed(kMiB);
+  EXPECT_EQ(reclaimer.Pending(512 * kMiB), kMiB);
+  info_.free_bytes = 200 * kMiB;
+  ASSERT_TRUE(space_.Look());
+  reclaimer.Freed(0);
+  EXPECT_TRUE(AwaitFlushes(1));
+}
+
+// What has come back already is not pending.
+TEST_F(ReclaimerTest, PendingIsWhatHasNotComeBackYet) {
+  Reclaimer reclaimer(&records_, &space_, kMiB, std::chrono::milliseconds(0));
+  memory_->on_flush = [&] {
+    EXPECT_EQ(reclaimer.Pending(512 * kMiB), 8 * kMiB);
+    EXPECT_EQ(reclaimer.Pending(515 * kMiB), 5 * kMiB);
+    EXPECT_EQ(reclaimer.Pending(600 * kMiB), 0u);
+    std::lock_guard lock(mutex_);
+    ++flushes_;
+    flushed_.notify_all();
+  };
+  reclaimer.Freed(8 * kMiB);
+  EXPECT_TRUE(AwaitFlushes(1));
+  reclaimer.Stop();
+  EXPECT_EQ(reclaimer.Pending(512 * kMiB), 0u);
+}
+
 TEST_F(ReclaimerTest, LittleIsNot) {
-  Reclaimer reclaimer(&records_, 64 * kMiB, std::chrono::milliseconds(0));
+  Reclaimer reclaimer(&records_, &space_, 64 * kMiB, std::chrono::milliseconds(0));
   reclaimer.Freed(63 * kMiB);
   reclaimer.Stop();
   EXPECT_EQ(flushes_, 0);
 }
 
 TEST_F(ReclaimerTest, WhoAsksDoesNotWaitForMore) {
-  Reclaimer reclaimer(&records_, kMiB, std::chrono::hours(1));
+  Reclaimer reclaimer(&records_, &space_, kMiB, std::chrono::hours(1));
   reclaimer.Freed(kMiB);
   EXPECT_TRUE(reclaimer.Reclaim());
   EXPECT_EQ(flushes_, 1);
 }
 
 TEST_F(ReclaimerTest, DoesNotWaitForMoreWhenItIsStopped) {
-  Reclaimer reclaimer(&records_, kMiB, std::chrono::hours(1));
+  Reclaimer reclaimer(&records_, &space_, kMiB, std::chrono::hours(1));
   reclaimer.Freed(kMiB);
   reclaimer.Stop();
   EXPECT_EQ(flushes_, 1);

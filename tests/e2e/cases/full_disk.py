@@ -111,6 +111,30 @@ def on_full_disk(env, what, size, sync):
     env.finish()
 
 
+def df_follows_deletions(env):
+    """On a full disk: who deletes until df shows enough, at once, need not delete everything; and has what df shows."""
+    env.store = os.path.join(env.disk, "store")
+    env.mkfs("--force")
+    env.mount()
+    size = 6 * MIB
+    count = fill(env, "files", size, sync=False)
+
+    def available():
+        space = os.statvfs(env.mnt)
+        return space.f_bavail * space.f_frsize
+
+    for number in range(count // 2):
+        delete(env, "files", [number])
+        # The kernel tells the daemon that nobody has it open any more when unlink(2) has returned.
+        deadline = time.monotonic() + 1
+        while available() < size * 0.9:
+            check(time.monotonic() < deadline, f"file {number} of {size} bytes deleted, df shows {available()} available")
+        with open(env.path("files", f"f{number}"), "wb") as file:
+            file.write(content(number, size * 3 // 4))
+    say(f"{count // 2} files of {size} bytes deleted and written again, one by one")
+    env.finish()
+
+
 def cut_makes_room(env):
     """What truncate frees of files whose blocks lie among those of others is there for the next who writes."""
     env.store = os.path.join(env.disk, "store")
@@ -193,6 +217,7 @@ def run(env):
     on_full_disk(env, "tmpfs, synced", MIB, sync=True)
     on_full_disk(env, "tmpfs, small files", 3000, sync=False)
     cut_makes_room(env)
+    df_follows_deletions(env)
     preallocated_is_kept(env)
     deleted_comes_back_unasked(env)
     env.run("umount", disk)
