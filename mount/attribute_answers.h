@@ -61,7 +61,7 @@ class AttributeAnswers {
   };
 
   // Who was last told of one of a slot's files, as in Teller, and when, in seconds or so; 0: nobody.
-  struct FileTeller {
+  struct alignas(8) FileTeller {
     int32_t thread = 0;
     uint32_t at = 0;
   };
@@ -73,6 +73,7 @@ class AttributeAnswers {
   lsm::Clock* const clock_;
   std::atomic<int> being_made_{0};
   std::array<Shard, 16> shards_;
+  static_assert(std::atomic<FileTeller>::is_always_lock_free);
   std::array<std::atomic<FileTeller>, 4096> files_{};
 };
 
