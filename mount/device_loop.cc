@@ -9,7 +9,6 @@
 #include <span>
 
 #include "mount/fuse_adapter.h"
-#include "mount/prompt_thread.h"
 #include "mount/raw_request.h"
 
 namespace silt::mount {
@@ -47,7 +46,6 @@ int DeviceLoop::Run() {
 }
 
 void DeviceLoop::Follow() {
-  TakeShortTurns();
   Buffer buffer;
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <string>
 
-#include "mount/prompt_thread.h"
 
 namespace silt::mount {
 
@@ -50,7 +49,6 @@ void RingQueue::Stop() {
 
 void RingQueue::Run() {
   PinToProcessor();
-  TakeShortTurns();
   ListenForReplies();
   for (const auto& entry : entries_) Submit(entry.get(), ring_abi::kRegister);
   live_ = entries_.size();

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "mount/prompt_thread.h"
-
 namespace silt::mount {
 
 SyncQueue::SyncQueue(std::function<int()> sync) : sync_(std::move(sync)) {
@@ -49,7 +47,6 @@ int SyncQueue::SyncHere(const std::function<bool()>& others_came) {
 
 void SyncQueue::Run() {
   pthread_setname_np(pthread_self(), "siltfs-sync");
-  TakeShortTurns();
   std::vector<Done> batch;
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -1,7 +1,5 @@
 #include "mount/worker_pool.h"
 
-#include "mount/prompt_thread.h"
-
 namespace silt::mount {
 
 WorkerPool::~WorkerPool() {
@@ -21,7 +19,6 @@ void WorkerPool::Add(std::function<void()> work) {
 }
 
 void WorkerPool::Run() {
-  TakeShortTurns();
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;
