@@ -169,7 +169,7 @@ class Filesystem {
   // flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE; RENAME_WHITEOUT may be combined with the first two's absence.
   // A whiteout belongs to the caller.
   virtual Result<Moved> Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
-                         std::string_view new_name, uint32_t flags) = 0;
+                               std::string_view new_name, uint32_t flags) = 0;
 
   // Calls `visit` for each entry after `cookie` (0: from the first; . and .. are not among them), in a stable order
   // (creation), until it returns false. What changes meanwhile may or may not be seen; nothing that stayed is skipped,

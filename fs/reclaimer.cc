@@ -46,7 +46,7 @@ void Reclaimer::Stop() {
   wake_.notify_all();
   worked_.notify_all();
   if (thread_.joinable()) thread_.join();
-  // Otherwise it would lie in the log, where the next mount does not count it.
+  // Else it would wait in the log for the next mount.
   const uint64_t freed = freed_.exchange(0);
   if (freed >= worth_bytes_) Work(false, freed);
 }

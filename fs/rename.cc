@@ -291,7 +291,7 @@ Result<Moved> RenameOperation::Run() {
 }
 
 Result<Moved> Store::Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
-                      std::string_view new_name, uint32_t flags) {
+                            std::string_view new_name, uint32_t flags) {
   for (std::string_view each : {name, new_name}) {
     if (auto good = CheckName(each); !good) return tl::unexpected(good.error());
   }

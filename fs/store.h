@@ -78,7 +78,7 @@ class Store final : public Filesystem {
 
   // rename.cc
   Result<Moved> Rename(const Caller& caller, InodeNumber parent, std::string_view name, InodeNumber new_parent,
-                 std::string_view new_name, uint32_t flags) override;
+                       std::string_view new_name, uint32_t flags) override;
 
   // readdir.cc
   Outcome ReadDirectory(InodeNumber ino, uint64_t cookie,
