@@ -43,20 +43,48 @@ class LockTable {
   std::map<FileId, std::string> held_;  // guarded by mutex_
 };
 
+// Whether the file that is open has this name.
+bool HasName(int fd, int directory, const char* name) {
+  struct stat open {};
+  struct stat named {};
+  return ::fstat(fd, &open) == 0 && ::fstatat(directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
 class PosixFileLock final : public FileLock {
  public:
-  PosixFileLock(UniqueFd fd, FileId id) : fd_(std::move(fd)), id_(id) {}
+  // `described`: the description is in the file.
+  PosixFileLock(UniqueFd fd, Place place, std::string path, FileId id, bool described)
+      : fd_(std::move(fd)), place_(std::move(place)), path_(std::move(path)), id_(id), described_(described) {}
   ~PosixFileLock() override {
     // A description that outlived its holder would mislead whoever looks. If it stays, no harm is done.
-    [[maybe_unused]] int ignored = ::ftruncate(fd_.get(), 0);
+    if (described_) [[maybe_unused]]
+      int ignored = ::ftruncate(fd_.get(), 0);
     // The descriptor must go first: an entry that is erased lets another thread of this process try its luck.
     fd_ = UniqueFd();
     LockTable::Get().Erase(id_);
   }
 
+  Status StillHeld() const override {
+    struct stat info {};
+    if (::fstatat(place_.directory(), place_.name(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      // Whatever else went wrong says nothing about the name.
+      return errno == ENOENT || errno == ESTALE ? Lost() : Status::Ok();
+    }
+    const bool same = FileId(info.st_dev, info.st_ino) == id_;
+    return same || HasName(fd_.get(), place_.directory(), place_.name()) ? Status::Ok() : Lost();
+  }
+
  private:
+  Status Lost() const {
+    return Status::IoError(fmt::format("{}: was deleted or replaced, perhaps with its whole directory", path_));
+  }
+
   UniqueFd fd_;
+  Place place_;
+  std::string path_;
   FileId id_;
+  bool described_;
 };
 
 std::string ReadDescription(int fd) {
@@ -76,11 +104,17 @@ Status Held(const std::string& path, std::string_view holder) {
 
 }  // namespace
 
-Result<std::unique_ptr<FileLock>> LockPosixFile(const std::string& path, std::string_view description, mode_t mode) {
-  UniqueFd fd = OpenRetry(path, O_RDWR | O_CREAT, mode);
-  if (!fd) return Fail(ErrnoStatus("open", path, errno));
+namespace {
+
+// nullptr: the file was replaced while it was being locked.
+Result<std::unique_ptr<FileLock>> LockOnce(Place place, const std::string& path, std::string_view description,
+                                           mode_t mode) {
   struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) return Fail(ErrnoStatus("fstat", path, errno));
+  auto fd = OpenRegularFile(place, path, O_RDWR | O_CREAT, mode, &info);
+  if (!fd && (errno == EROFS || errno == EACCES || errno == EPERM)) {
+    return Fail(Status::ReadOnly(fd.error().message()));
+  }
+  if (!fd) return Fail(fd.error());
 
   FileId id(info.st_dev, info.st_ino);
   std::string holder;
@@ -89,15 +123,35 @@ Result<std::unique_ptr<FileLock>> LockPosixFile(const std::string& path, std::st
   struct flock range {};
   range.l_type = F_WRLCK;
   range.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_OFD_SETLK, &range) != 0) {
+  if (::fcntl(fd->get(), F_OFD_SETLK, &range) != 0) {
     int error = errno;
     LockTable::Get().Erase(id);
-    if (error == EAGAIN || error == EACCES) return Fail(Held(path, ReadDescription(fd.get())));
+    if (error == EAGAIN || error == EACCES) return Fail(Held(path, ReadDescription(fd->get())));
     return Fail(ErrnoStatus("fcntl(F_OFD_SETLK)", path, error));
   }
-  // Best effort: a full disk must not keep a store from being opened.
-  if (::ftruncate(fd.get(), 0) == 0) static_cast<void>(WriteFully(fd.get(), path, 0, description));
-  return std::make_unique<PosixFileLock>(std::move(fd), id);
+  if (!HasName(fd->get(), place.directory(), place.name())) {
+    *fd = UniqueFd();
+    LockTable::Get().Erase(id);
+    return nullptr;
+  }
+  // Best effort: a full disk must not keep a store from being opened. A file that has other names, too, may be
+  // somebody else's: it can be locked, and is not written.
+  const bool described = info.st_nlink <= 1 && ::ftruncate(fd->get(), 0) == 0;
+  if (described) static_cast<void>(WriteFully(fd->get(), path, 0, description));
+  return std::make_unique<PosixFileLock>(std::move(*fd), std::move(place), path, id, described);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileLock>> LockPosixFile(const PosixRoot& root, const std::string& path,
+                                                std::string_view description, mode_t mode) {
+  constexpr int kAttempts = 10;
+  for (int i = 0; i < kAttempts; ++i) {
+    Place place = root.Find(path).Owned();
+    auto lock = LockOnce(std::move(place), path, description, mode);
+    if (!lock || *lock != nullptr) return lock;
+  }
+  return Fail(Status::Busy(path + ": is being replaced again and again"));
 }
 
 }  // namespace silt::lsm

@@ -14,6 +14,7 @@
 
 #include "lsm/storage/append_window.h"
 #include "lsm/storage/posix_lock.h"
+#include "lsm/storage/posix_place.h"
 #include "lsm/storage/posix_util.h"
 #include "lsm/storage/storage.h"
 
@@ -46,6 +47,13 @@ int AdviceOf(AccessPattern pattern) {
       return POSIX_FADV_DONTNEED;
   }
   return POSIX_FADV_NORMAL;
+}
+
+Status SyncDescriptor(int fd, const std::string& path) {
+  while (::fdatasync(fd) != 0) {
+    if (errno != EINTR) return ErrnoStatus("fdatasync", path, errno);
+  }
+  return Status::Ok();
 }
 
 class PosixRandomAccessFile final : public RandomAccessFile {
@@ -104,10 +112,7 @@ class PosixWritableFile final : public WritableFile {
 
   Status Sync() override {
     appends_since_sync_.store(0, std::memory_order_relaxed);
-    while (::fdatasync(fd_.get()) != 0) {
-      if (errno != EINTR) return ErrnoStatus("fdatasync", path_, errno);
-    }
-    return Status::Ok();
+    return SyncDescriptor(fd_.get(), path_);
   }
 
   // Only SYNC_FILE_RANGE_WRITE: the waiting flags would consume a write-back error that the next Sync must report.
@@ -197,57 +202,85 @@ class PosixWritableFile final : public WritableFile {
   std::atomic<uint32_t> appends_since_sync_{0};
 };
 
-class PosixStorage final : public Storage {
+class PosixStorage final : public Storage, public std::enable_shared_from_this<PosixStorage> {
  public:
+  PosixStorage() = default;
+  PosixStorage(UniqueFd directory, const std::string& path) : root_(std::move(directory), path) {}
+
+  // A file that has the name already is not touched: it may have other names, and they may be of somebody else's.
   Result<std::unique_ptr<WritableFile>> NewWritableFile(const std::string& path) override {
-    UniqueFd fd = OpenRetry(path, O_RDWR | O_CREAT | O_TRUNC, kFileMode);
-    if (!fd) return Fail(ErrnoStatus("open", path, errno));
-    return std::make_unique<PosixWritableFile>(std::move(fd), path);
+    constexpr int kAttempts = 3;  // against somebody who makes the name again and again
+    Place place = root_.Find(path);
+    auto fd = OpenRegularFile(place, path, O_RDWR | O_CREAT | O_EXCL, kFileMode);
+    for (int i = 0; i < kAttempts && !fd && errno == EEXIST; ++i) {
+      if (::unlinkat(place.directory(), place.name(), 0) != 0 && errno != ENOENT) {
+        return Fail(ErrnoStatus("unlink", path, errno));
+      }
+      fd = OpenRegularFile(place, path, O_RDWR | O_CREAT | O_EXCL, kFileMode);
+    }
+    if (!fd && root_.WasDeleted()) return Fail(WasDeleted(path));
+    if (!fd) return Fail(fd.error());
+    return std::make_unique<PosixWritableFile>(std::move(*fd), path);
   }
 
   Result<std::unique_ptr<WritableFile>> ReuseWritableFile(const std::string& old_path,
                                                           const std::string& path) override {
-    UniqueFd fd = OpenRetry(old_path, O_RDWR);
-    if (!fd) return Fail(ErrnoStatus("open", old_path, errno));
+    struct stat info {};
+    auto fd = OpenRegularFile(root_.Find(old_path), old_path, O_RDWR, 0, &info);
+    if (!fd) return Fail(fd.error());
+    if (info.st_nlink > 1) {
+      return Fail(Status::IoError(
+          fmt::format("{}: has {} names (hard links), so that it must not be overwritten", old_path, info.st_nlink)));
+    }
     if (auto status = RenameFile(old_path, path); !status.ok()) return Fail(std::move(status));
-    auto file = std::make_unique<PosixWritableFile>(std::move(fd), path);
+    auto file = std::make_unique<PosixWritableFile>(std::move(*fd), path);
     file->FindOwned();
     return file;
   }
 
   Result<std::unique_ptr<RandomAccessFile>> NewRandomAccessFile(const std::string& path) override {
-    UniqueFd fd = OpenRetry(path, O_RDONLY);
-    if (!fd) return Fail(ErrnoStatus("open", path, errno));
     struct stat info {};
-    if (::fstat(fd.get(), &info) != 0) return Fail(ErrnoStatus("fstat", path, errno));
-    if (!S_ISREG(info.st_mode)) return Fail(Status::IoError(fmt::format("{}: not a regular file", path)));
-    return std::make_unique<PosixRandomAccessFile>(std::move(fd), path, static_cast<uint64_t>(info.st_size));
+    auto fd = OpenRegularFile(root_.Find(path), path, O_RDONLY, 0, &info);
+    if (!fd) return Fail(fd.error());
+    return std::make_unique<PosixRandomAccessFile>(std::move(*fd), path, static_cast<uint64_t>(info.st_size));
+  }
+
+  Status SyncFile(const std::string& path) override {
+    auto fd = OpenRegularFile(root_.Find(path), path, O_RDONLY);
+    if (!fd) return fd.error();
+    return SyncDescriptor(fd->get(), path);
   }
 
   Status DeleteFile(const std::string& path) override {
-    return ::unlink(path.c_str()) == 0 ? Status::Ok() : ErrnoStatus("unlink", path, errno);
+    Place place = root_.Find(path);
+    bool deleted = place && ::unlinkat(place.directory(), place.name(), 0) == 0;
+    return deleted ? Status::Ok() : ErrnoStatus("unlink", path, errno);
   }
 
   Status RenameFile(const std::string& from, const std::string& to) override {
-    if (::rename(from.c_str(), to.c_str()) == 0) return Status::Ok();
-    return ErrnoStatus("rename", from + " to " + to, errno);
+    Place old_place = root_.Find(from);
+    Place place = old_place ? root_.Find(to) : Place();
+    bool renamed = place && ::renameat(old_place.directory(), old_place.name(), place.directory(), place.name()) == 0;
+    return renamed ? Status::Ok() : ErrnoStatus("rename", from + " to " + to, errno);
   }
 
   Status LinkFile(const std::string& from, const std::string& to) override {
-    if (::link(from.c_str(), to.c_str()) == 0) return Status::Ok();
-    return ErrnoStatus("link", from + " to " + to, errno);
+    Place old_place = root_.Find(from);
+    Place place = old_place ? root_.Find(to) : Place();
+    bool linked = place && ::linkat(old_place.directory(), old_place.name(), place.directory(), place.name(), 0) == 0;
+    return linked ? Status::Ok() : ErrnoStatus("link", from + " to " + to, errno);
   }
 
   Status CreateDir(const std::string& path) override {
-    if (::mkdir(path.c_str(), kDirMode) == 0) return Status::Ok();
+    Place place = root_.Find(path);
+    if (place && ::mkdirat(place.directory(), place.name(), kDirMode) == 0) return Status::Ok();
     int error = errno;
-    struct stat info {};
-    if (error == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Status::Ok();
+    if (error == EEXIST && root_.OpenDirectory(path, O_PATH)) return Status::Ok();
     return ErrnoStatus("mkdir", path, error);
   }
 
   Status SyncDir(const std::string& path) override {
-    UniqueFd fd = OpenRetry(path, O_RDONLY | O_DIRECTORY);
+    UniqueFd fd = root_.OpenDirectory(path, O_RDONLY);
     if (!fd) return ErrnoStatus("open", path, errno);
     while (::fsync(fd.get()) != 0) {
       if (errno == EINVAL) break;  // a filesystem that has no such thing, and keeps names by other means
@@ -257,8 +290,10 @@ class PosixStorage final : public Storage {
   }
 
   Result<std::vector<std::string>> ListDir(const std::string& path) override {
-    std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), ::closedir);
+    UniqueFd fd = root_.OpenDirectory(path, O_RDONLY);
+    std::unique_ptr<DIR, int (*)(DIR*)> dir(fd ? ::fdopendir(fd.get()) : nullptr, ::closedir);
     if (!dir) return Fail(ErrnoStatus("opendir", path, errno));
+    fd.release();  // the stream has it
     std::vector<std::string> names;
     for (;;) {
       errno = 0;
@@ -273,27 +308,51 @@ class PosixStorage final : public Storage {
 
   bool FileExists(const std::string& path) override {
     struct stat info {};
-    return ::stat(path.c_str(), &info) == 0;
+    Place place = root_.Find(path);
+    return place && ::fstatat(place.directory(), place.name(), &info, AT_SYMLINK_NOFOLLOW) == 0;
   }
 
   Result<uint64_t> FileSize(const std::string& path) override {
     struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) return Fail(ErrnoStatus("stat", path, errno));
+    Place place = root_.Find(path);
+    if (!place || ::fstatat(place.directory(), place.name(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      return Fail(ErrnoStatus("stat", path, errno));
+    }
+    if (!S_ISREG(info.st_mode)) return Fail(NotRegular(path, info.st_mode));
     return static_cast<uint64_t>(info.st_size);
   }
 
   Result<SpaceInfo> Space(const std::string& path) override {
     struct statvfs info {};
-    while (::statvfs(path.c_str(), &info) != 0) {
+    const bool is_root = root_.IsBound() && path == root_.path();
+    while ((is_root ? ::fstatvfs(root_.descriptor(), &info) : ::statvfs(path.c_str(), &info)) != 0) {
       if (errno != EINTR) return Fail(ErrnoStatus("statvfs", path, errno));
+    }
+    // What a filesystem answers that has no such call.
+    if (info.f_blocks == 0) {
+      return Fail(Status::NotSupported(path + ": the filesystem does not say how much space it has"));
     }
     uint64_t unit = info.f_frsize;
     return SpaceInfo{.total_bytes = info.f_blocks * unit, .free_bytes = info.f_bavail * unit};
   }
 
   Result<std::unique_ptr<FileLock>> LockFile(const std::string& path, std::string_view description) override {
-    return LockPosixFile(path, description, kFileMode);
+    return LockPosixFile(root_, path, description, kFileMode);
   }
+
+  Result<std::shared_ptr<Storage>> OpenDirectory(const std::string& path) override {
+    if (root_.IsBound() && path == root_.path()) return std::shared_ptr<Storage>(shared_from_this());
+    UniqueFd fd = root_.OpenDirectory(path, O_PATH);
+    if (!fd) return Fail(ErrnoStatus("open", path, errno));
+    return std::shared_ptr<Storage>(std::make_shared<PosixStorage>(std::move(fd), path));
+  }
+
+ private:
+  static Status WasDeleted(const std::string& path) {
+    return Status::IoError(fmt::format("{}: the directory of the store was deleted", path));
+  }
+
+  PosixRoot root_;
 };
 
 }  // namespace
@@ -301,6 +360,12 @@ class PosixStorage final : public Storage {
 Storage* Storage::Posix() {
   static PosixStorage storage;
   return &storage;
+}
+
+Result<std::shared_ptr<Storage>> Storage::PosixDirectory(int directory, const std::string& path) {
+  UniqueFd fd(::fcntl(directory, F_DUPFD_CLOEXEC, 0));
+  if (!fd) return Fail(ErrnoStatus("dup", path, errno));
+  return std::shared_ptr<Storage>(std::make_shared<PosixStorage>(std::move(fd), path));
 }
 
 }  // namespace silt::lsm

@@ -10,6 +10,18 @@ Status WritableFile::AppendPieces(std::span<const std::string_view> pieces) {
   return Append(data);
 }
 
+Status Storage::SyncFile(const std::string& path) {
+  auto file = ReuseWritableFile(path, path);
+  if (!file) return file.error();
+  SILT_RETURN_IF_ERROR((*file)->Sync());
+  return (*file)->Close();
+}
+
+// Where directories cannot be replaced.
+Result<std::shared_ptr<Storage>> Storage::OpenDirectory(const std::string&) {
+  return std::shared_ptr<Storage>(std::shared_ptr<void>(), this);
+}
+
 Result<std::string> ReadFileToString(Storage* storage, const std::string& path) {
   auto file = storage->NewRandomAccessFile(path);
   if (!file) return Fail(file.error());

@@ -60,6 +60,9 @@ class WritableFile {
 class FileLock {
  public:
   virtual ~FileLock() = default;
+  // kIoError when the file that is locked no longer has its name: somebody deleted or replaced it, or the directory that
+  // it is in, and another process may hold the name's lock now. Cheap (a look at a name). Thread-safe.
+  virtual Status StillHeld() const { return Status::Ok(); }
 };
 
 struct SpaceInfo {
@@ -68,16 +71,24 @@ struct SpaceInfo {
 };
 
 // Thread-safe. Paths are the host's. "Durable" for names means: survives a power cut after SyncDir of the directory.
+//
+// Files are regular files on the filesystem of the directory that they are in: a symbolic link, a FIFO, a device or a file
+// that is mounted in the place of one is refused with kIoError, and is never followed, waited for or written. What leads to
+// the directory may be symbolic links.
 class Storage {
  public:
   virtual ~Storage() = default;
 
-  // Creates or truncates.
+  // Creates. What has the name is replaced, and as a file of other names (hard links) it is left as it is.
   virtual Result<std::unique_ptr<WritableFile>> NewWritableFile(const std::string& path) = 0;
-  // Renames `old_path` to `path` and opens it for overwriting from offset 0, keeping its blocks (WAL recycling).
+  // Renames `old_path` to `path` and opens it for overwriting from offset 0, keeping its blocks (WAL recycling). kIoError
+  // when the file has yet other names (hard links): they would be overwritten, too.
   virtual Result<std::unique_ptr<WritableFile>> ReuseWritableFile(const std::string& old_path,
                                                                   const std::string& path) = 0;
   virtual Result<std::unique_ptr<RandomAccessFile>> NewRandomAccessFile(const std::string& path) = 0;
+
+  // Makes the contents of a file durable that some earlier process may have written.
+  virtual Status SyncFile(const std::string& path);
 
   virtual Status DeleteFile(const std::string& path) = 0;
   virtual Status RenameFile(const std::string& from, const std::string& to) = 0;  // replaces `to`
@@ -87,14 +98,22 @@ class Storage {
   virtual Result<std::vector<std::string>> ListDir(const std::string& path) = 0;  // names, without . and ..
   virtual bool FileExists(const std::string& path) = 0;
   virtual Result<uint64_t> FileSize(const std::string& path) = 0;
-  virtual Result<SpaceInfo> Space(const std::string& path) = 0;
+  virtual Result<SpaceInfo> Space(const std::string& path) = 0;  // of a directory; kNotSupported: the host cannot say
 
   // Exclusive among processes and within this one. `description` is written into the file for others to read.
-  // kBusy, with the holder's description in the message, when it is held.
+  // kBusy, with the holder's description in the message, when it is held; kReadOnly when the disk or the user may not
+  // write the file.
   virtual Result<std::unique_ptr<FileLock>> LockFile(const std::string& path, std::string_view description) = 0;
+
+  // This storage, on which `path` and what is below it are from now on the directory that has that name now: after it
+  // was renamed, too, and whatever is then put in its place. Names must go on to be given as `path` and what follows.
+  // The directory stays open as long as the result lives; this storage must live as long. kNotFound.
+  virtual Result<std::shared_ptr<Storage>> OpenDirectory(const std::string& path);
 
   // The machine's disk; lives as long as the process.
   static Storage* Posix();
+  // OpenDirectory of a directory that is open already (a duplicate is kept); `path` is what it is called.
+  static Result<std::shared_ptr<Storage>> PosixDirectory(int directory, const std::string& path);
 };
 
 // Conveniences on any Storage.

@@ -15,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-enum class Which { kPosix, kSim };
+enum class Which { kPosix, kPosixDirectory, kSim };
 
 class StorageContractTest : public ::testing::TestWithParam<Which> {
  protected:
@@ -28,10 +28,14 @@ class StorageContractTest : public ::testing::TestWithParam<Which> {
       storage_ = Storage::Posix();
       std::string pattern = (std::filesystem::temp_directory_path() / "silt_storage_XXXXXX").string();
       dir_ = ::mkdtemp(pattern.data());
+      if (GetParam() == Which::kPosixDirectory) {
+        directory_ = *storage_->OpenDirectory(dir_);
+        storage_ = directory_.get();
+      }
     }
   }
   ~StorageContractTest() override {
-    if (GetParam() == Which::kPosix) std::filesystem::remove_all(dir_);
+    if (GetParam() != Which::kSim) std::filesystem::remove_all(dir_);
   }
 
   std::string Path(const std::string& name) const { return JoinPath(dir_, name); }
@@ -47,6 +51,7 @@ class StorageContractTest : public ::testing::TestWithParam<Which> {
   }
 
   SimStorage sim_;
+  std::shared_ptr<Storage> directory_;
   Storage* storage_ = nullptr;
   std::string dir_;
 };
@@ -219,8 +224,29 @@ TEST_P(StorageContractTest, AtomicWritesReplaceAndLeaveNoTemporary) {
   EXPECT_THAT(*names, UnorderedElementsAre("CURRENT"));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, StorageContractTest, ::testing::Values(Which::kPosix, Which::kSim),
-                         [](const auto& param) { return param.param == Which::kPosix ? "Posix" : "Sim"; });
+TEST_P(StorageContractTest, AnOpenDirectoryHasItsFilesUnderTheSamePaths) {
+  Write("a", "x");
+  auto directory = storage_->OpenDirectory(dir_);
+  ASSERT_TRUE(directory);
+  EXPECT_EQ(ReadFileToString(directory->get(), Path("a")), "x");
+  EXPECT_TRUE((*directory)->NewWritableFile(Path("b")));
+  EXPECT_TRUE(storage_->FileExists(Path("b")));
+  EXPECT_TRUE((*directory)->OpenDirectory(dir_)) << "again";
+}
+
+TEST_P(StorageContractTest, SyncFileChangesNothingAndNeedsAFile) {
+  Write("a", "contents");
+  EXPECT_TRUE(storage_->SyncFile(Path("a")).ok());
+  EXPECT_EQ(Contents("a"), "contents");
+  EXPECT_TRUE(storage_->SyncFile(Path("none")).IsNotFound());
+}
+
+std::string NameOf(const testing::TestParamInfo<Which>& info) {
+  return info.param == Which::kPosix ? "Posix" : info.param == Which::kSim ? "Sim" : "PosixDirectory";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, StorageContractTest,
+                         ::testing::Values(Which::kPosix, Which::kPosixDirectory, Which::kSim), &NameOf);
 
 }  // namespace
 }  // namespace silt::lsm
