@@ -23,11 +23,15 @@ class StoreCheck {
       : options_(options), path_(path), engine_(Filesystem::EngineOptions(Opened(options))) {
     engine_.read_only = !options.repair;
     engine_.create_if_missing = engine_.error_if_exists = false;
-    storage_ = engine_.storage != nullptr ? engine_.storage : lsm::Storage::Posix();
   }
 
   Result<CheckReport> Run() {
+    lsm::Storage* storage = engine_.storage != nullptr ? engine_.storage : lsm::Storage::Posix();
     if (!lsm::StoreExists(engine_, path_)) return Fail(Status::NotFound(path_ + ": there is no store here"));
+    auto directory = storage->OpenDirectory(path_);
+    if (!directory) return Fail(directory.error());
+    storage_ = *std::move(directory);
+    engine_.storage = storage_.get();
     if (Status status = Open(); !status.ok()) return Fail(status);
     if (Status status = Verify(); !status.ok()) return Fail(status);
     Status status = check::Walk(db_.get(), options_, bytes_, 2 * bytes_ + 1, &report_);
@@ -67,11 +71,10 @@ class StoreCheck {
     auto lock = storage_->LockFile(lsm::JoinPath(path_, lsm::kLockName), engine_.lock_description);
     if (lock) {
       lock_ = std::move(*lock);
-    } else if (lock.error().code() == StatusCode::kBusy) {
-      return lock.error();
+      return Status::Ok();
     }
-    // Other failures: a disk or a user that cannot write. Nobody else who could not lock would write either.
-    return Status::Ok();
+    // A disk or a user that cannot write: nobody else who could not lock would write either.
+    return lock.error().code() == StatusCode::kReadOnly ? Status::Ok() : lock.error();
   }
 
   Status OpenEngine() {
@@ -120,7 +123,7 @@ class StoreCheck {
   const CheckOptions& options_;
   const std::string& path_;
   lsm::Options engine_;
-  lsm::Storage* storage_;
+  std::shared_ptr<lsm::Storage> storage_;  // bound to the store's directory
   std::unique_ptr<lsm::FileLock> lock_;
   std::unique_ptr<lsm::Db> db_;
   CheckReport report_;

@@ -16,8 +16,17 @@ lsm::Storage* StorageOr(lsm::Storage* storage) {
   return storage ? storage : lsm::Storage::Posix();
 }
 
-SpaceProbe ProbeOf(lsm::Storage* storage, const std::string& path) {
-  return [storage, path] { return storage->Space(path); };
+// From here on the store is this directory, whatever is renamed or put in its place.
+lsm::Result<std::shared_ptr<lsm::Storage>> OpenStoreDirectory(lsm::Storage* storage, const std::string& path) {
+  auto directory = StorageOr(storage)->OpenDirectory(path);
+  if (!directory && directory.error().IsNotFound()) {
+    return lsm::Fail(lsm::Status::NotFound(path + ": there is no store"));
+  }
+  return directory;
+}
+
+SpaceProbe ProbeOf(std::shared_ptr<lsm::Storage> storage, const std::string& path) {
+  return [storage = std::move(storage), path] { return storage->Space(path); };
 }
 
 void SetCompression(lsm::Options* options, lsm::Compression compression) {
@@ -98,13 +107,15 @@ lsm::Options Filesystem::EngineOptions(const OpenOptions& options) {
 
 lsm::Status Filesystem::Format(lsm::Storage* storage, const std::string& path, const FormatOptions& options,
                                bool force) {
-  storage = StorageOr(storage);
+  SILT_RETURN_IF_ERROR(StorageOr(storage)->CreateDir(path));
+  auto directory = OpenStoreDirectory(storage, path);
+  if (!directory) return directory.error();
+  storage = directory->get();
   OpenOptions open;
   open.storage = storage;
   lsm::Options engine = EngineOptions(open);
   engine.storage = storage;
   engine.create_if_missing = true;
-  SILT_RETURN_IF_ERROR(storage->CreateDir(path));
   auto names = storage->ListDir(path);
   if (!names) return names.error();
   if (!names->empty()) {
@@ -125,7 +136,9 @@ lsm::Status Filesystem::Format(lsm::Storage* storage, const std::string& path, c
 }
 
 lsm::Result<std::unique_ptr<Filesystem>> Filesystem::Open(const OpenOptions& options, const std::string& path) {
-  lsm::Storage* storage = StorageOr(options.storage);
+  auto directory = OpenStoreDirectory(options.storage, path);
+  if (!directory) return lsm::Fail(directory.error());
+  lsm::Storage* storage = directory->get();
   lsm::Options engine = EngineOptions(options);
   engine.storage = storage;
   FitToDisk(&engine, storage, path);
@@ -141,7 +154,7 @@ lsm::Result<std::unique_ptr<Filesystem>> Filesystem::Open(const OpenOptions& opt
     db = lsm::Db::Open(engine, path);
     if (!db) return lsm::Fail(db.error());
   }
-  return OpenOn(std::move(*db), options, ProbeOf(storage, path));
+  return OpenOn(std::move(*db), options, ProbeOf(*std::move(directory), path));
 }
 
 }  // namespace silt::fs

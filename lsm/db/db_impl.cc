@@ -8,8 +8,8 @@ namespace silt::lsm {
 namespace {
 
 // Options that make no sense are mended rather than refused: they are tuning, not meaning.
-Options Sane(Options options) {
-  if (options.storage == nullptr) options.storage = Storage::Posix();
+Options Sane(Options options, Storage* storage) {
+  options.storage = storage;
   if (options.clock == nullptr) options.clock = Clock::System();
   options.memtable_bytes = std::max<size_t>(options.memtable_bytes, 4 << 10);
   options.max_immutable_memtables = std::max(options.max_immutable_memtables, 1);
@@ -34,8 +34,9 @@ Status Db::Delete(FamilyId family, std::string_view key) {
   return Write({}, batch);
 }
 
-DbImpl::DbImpl(Options options, std::string path)
-    : options_(Sane(std::move(options))),
+DbImpl::DbImpl(Options options, std::string path, std::shared_ptr<Storage> directory)
+    : directory_(std::move(directory)),
+      options_(Sane(std::move(options), directory_.get())),
       dir_(std::move(path)),
       storage_(options_.storage),
       clock_(options_.clock),
@@ -68,7 +69,7 @@ Status DbImpl::Close() {
   if (queue_ != nullptr && wals_ != nullptr) {
     // Behind the last writer: from here on nobody logs anything.
     status = queue_->RunBetweenGroups([this](SequenceNumber) { return wals_->Close(); });
-    DeleteObsoleteTables();
+    if (StillOurs().ok()) DeleteObsoleteTables();
   }
   closed_ = true;
   lock_.reset();
@@ -90,11 +91,20 @@ Status DbImpl::StallVerdict() const {
   return space_error_;
 }
 
+Status DbImpl::StillOurs() const {
+  Status held = lock_ != nullptr ? lock_->StillHeld() : Status::Ok();
+  if (held.ok()) return held;
+  return Status::IoError(fmt::format("{}: the store was taken away under its user, and what is written is lost: {}",
+                                     dir_, held.message()));
+}
+
 void DbImpl::SetFatal(const Status& why) {
   if (why.code() == StatusCode::kAborted) return;
+  const Status ours = StillOurs();  // or else that is why
   std::lock_guard lock(mutex_);
   if (!fatal_.ok()) return;
-  fatal_ = Status::ReadOnly(fmt::format("{}: read-only until it is reopened: {}", dir_, why.ToString()));
+  fatal_ =
+      !ours.ok() ? ours : Status::ReadOnly(fmt::format("{}: read-only until it is reopened: {}", dir_, why.ToString()));
   writable_ = false;
   log_.Error("{}", fatal_.message());
   state_changed_.notify_all();

@@ -48,7 +48,7 @@ struct LoggedMemTable {
 
 class DbImpl final : public Db, private CommitTarget {
  public:
-  DbImpl(Options options, std::string path);
+  DbImpl(Options options, std::string path, std::shared_ptr<Storage> directory);
   ~DbImpl() override;
 
   // Takes the lock, recovers, starts the threads. Called once, by Db::Open.
@@ -120,6 +120,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status CheckWritable() const;  // REQUIRES: mutex_ held
   Status StallVerdict() const;   // REQUIRES: mutex_ held. Why waiting for background work is vain; ok while it is not
   void SetFatal(const Status& why);
+  Status StillOurs() const;  // whether the store is still there, and this process's
   ReadViewRef InstallView();  // REQUIRES: mutex_ held. Returns the old one, to be let go without it
   PressureInputs PressureOf(const Version& version) const;  // but for the memtables
   void UpdatePressure();      // REQUIRES: mutex_ held
@@ -159,6 +160,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status VerifyHeldTable(const FileMeta& file, const std::function<void(uint64_t)>& progress);
   Status VerifyWal(FileNumber number, uint64_t length);
 
+  const std::shared_ptr<Storage> directory_;  // the storage, bound to the store's directory
   Options options_;
   const std::string dir_;
   Storage* const storage_;

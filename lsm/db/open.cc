@@ -46,6 +46,25 @@ bool WasCreated(Storage* storage, const std::string& dir) {
          (HasFileOf(*names, FileKind::kTable) || HasFileOf(*names, FileKind::kWal));
 }
 
+// From here on the store is this directory, whatever is renamed or put in its place.
+Result<std::shared_ptr<Storage>> OpenStoreDirectory(const Options& options, const std::string& path) {
+  Storage* storage = options.storage != nullptr ? options.storage : Storage::Posix();
+  bool exists = WasCreated(storage, path);
+  if (exists && options.error_if_exists) {
+    return Fail(Status::InvalidArgument(path + ": there is a store already"));
+  }
+  if (!exists && (!options.create_if_missing || options.read_only)) {
+    return Fail(Status::NotFound(path + ": there is no store"));
+  }
+  if (!exists) {
+    if (Status made = storage->CreateDir(path); !made.ok()) return Fail(std::move(made));
+    if (Status synced = storage->SyncDir(ParentOf(path)); !synced.ok() && options.log) {
+      options.log(LogLevel::kWarning, fmt::format("the name of {} may not be durable: {}", path, synced.ToString()));
+    }
+  }
+  return storage->OpenDirectory(path);
+}
+
 }  // namespace
 
 bool StoreExists(const Options& options, const std::string& path) {
@@ -57,7 +76,9 @@ bool StoreExists(const Options& options, const std::string& path) {
 
 Result<std::unique_ptr<Db>> Db::Open(const Options& options, const std::string& path) {
   if (Status status = CheckOptions(options); !status.ok()) return Fail(status);
-  auto db = std::make_unique<DbImpl>(options, path);
+  auto directory = OpenStoreDirectory(options, path);
+  if (!directory) return Fail(directory.error());
+  auto db = std::make_unique<DbImpl>(options, path, *std::move(directory));
   if (Status status = db->Open(); !status.ok()) return Fail(status);
   return std::unique_ptr<Db>(std::move(db));
 }
@@ -81,22 +102,12 @@ Status DbImpl::Open() {
 }
 
 Status DbImpl::PrepareDirectory(bool* create) {
-  bool exists = WasCreated(storage_, dir_);
-  if (exists && options_.error_if_exists) return Status::InvalidArgument(dir_ + ": there is a store already");
-  if (!exists && (!options_.create_if_missing || options_.read_only)) {
-    return Status::NotFound(dir_ + ": there is no store");
-  }
-  *create = !exists;
   if (options_.read_only) return Status::Ok();
-  if (!exists) {
-    SILT_RETURN_IF_ERROR(storage_->CreateDir(dir_));
-    Status status = storage_->SyncDir(ParentOf(dir_));
-    if (!status.ok()) log_.Warning("the name of {} may not be durable: {}", dir_, status.ToString());
-  }
   auto lock = storage_->LockFile(JoinPath(dir_, kLockName), options_.lock_description);
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
   *create = !WasCreated(storage_, dir_);  // now that nobody else can make one
+  if (*create && !options_.create_if_missing) return Status::NotFound(dir_ + ": there is no store");
   return Status::Ok();
 }
 
@@ -148,6 +159,7 @@ Status DbImpl::RecoverWals() {
                                                    .preallocate_bytes = options_.memtable_bytes,
                                                    .recycle = options_.recycle_wal,
                                                    .new_number = [this] { return versions_.NewFileNumber(); },
+                                                   .still_ours = [this] { return StillOurs(); },
                                                    .log = &log_,
                                                    .counters = &counters_});
     SILT_RETURN_IF_ERROR(wals_->Start(tail));
@@ -213,11 +225,7 @@ Status DbImpl::ReplayIntoMemTables(FileNumber wal, std::string_view batch) {
 // be lost any more.
 Status DbImpl::MakeRecoveredWalsDurable(const std::vector<FileNumber>& numbers) {
   for (FileNumber number : numbers) {
-    std::string path = JoinPath(dir_, WalName(number));
-    auto file = storage_->ReuseWritableFile(path, path);
-    if (!file) return file.error();
-    SILT_RETURN_IF_ERROR((*file)->Sync());
-    SILT_RETURN_IF_ERROR((*file)->Close());
+    SILT_RETURN_IF_ERROR(storage_->SyncFile(JoinPath(dir_, WalName(number))));
   }
   return numbers.empty() ? Status::Ok() : storage_->SyncDir(dir_);
 }

@@ -342,7 +342,12 @@ Result<RepairReport> Repair(const Options& options, const std::string& path) {
 
 Result<RepairReport> Repair(const Options& options, const std::string& path, const RepairProgress& progress) {
   if (options.read_only) return Fail(Status::ReadOnly(path + ": cannot be repaired read-only"));
-  return Repairer(options, path, progress).Run();
+  Storage* storage = options.storage != nullptr ? options.storage : Storage::Posix();
+  auto directory = storage->OpenDirectory(path);
+  if (!directory) return Fail(directory.error());
+  Options in_directory = options;
+  in_directory.storage = directory->get();
+  return Repairer(in_directory, path, progress).Run();
 }
 
 }  // namespace silt::lsm

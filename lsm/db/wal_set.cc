@@ -53,6 +53,7 @@ Result<std::unique_ptr<WritableFile>> WalSet::OpenFile(const std::string& path, 
     if (file) *written = old.written;
     if (file) return file;
     options_.log->Warning("{}: not recycled: {}", WalName(old.number), file.error().ToString());
+    static_cast<void>(options_.storage->DeleteFile(JoinPath(options_.dir, WalName(old.number))));
   }
   auto file = options_.storage->NewWritableFile(path);
   if (!file) return file;
@@ -210,12 +211,17 @@ Status WalSet::SyncOnce(std::unique_lock<std::mutex>* lock) {
   auto begun = std::chrono::steady_clock::now();
   Status status = SyncWals(older, current);
   auto took = std::chrono::steady_clock::now() - begun;
+  // Behind the sync: what was durable before somebody took the store away was durable in it.
+  Status owned = status.ok() && options_.still_ours ? options_.still_ours() : Status::Ok();
   lock->lock();
   syncing_ = false;
   last_callers_ = sync_callers_.load();
   sync_duration_ += (took - sync_duration_) / 8;
   ++sync_generation_;
-  if (status.ok()) {
+  if (!owned.ok()) {
+    lost_ = failed_ = true;
+    if (failure_.ok()) failure_ = owned;
+  } else if (status.ok()) {
     durable_ = std::max(durable_, target);
     for (const WalRef& wal : older) std::erase(unsynced_, wal);
   } else if (failure_.ok()) {
@@ -382,6 +388,7 @@ Status WalSet::Close() {
   for (const Spare& file : std::exchange(pool_, {})) spare.push_back(file.number);
   if (prepared_ != nullptr) spare.push_back(prepared_->writer->number());
   prepared_ = nullptr;
+  if (lost_) spare.clear();  // the names may be another process's by now
   for (FileNumber number : spare) {
     Status deleted = options_.storage->DeleteFile(JoinPath(options_.dir, WalName(number)));
     if (!deleted.ok()) options_.log->Warning("{}: not deleted: {}", WalName(number), deleted.ToString());

@@ -30,6 +30,8 @@ struct WalSetOptions {
   uint64_t preallocate_bytes = 0;
   bool recycle = true;
   std::function<FileNumber()> new_number;  // grows with each call
+  // Asked once for each sync: not ok when the store was taken away meanwhile. May be empty.
+  std::function<Status()> still_ours = {};
   const EventLog* log = nullptr;
   DbCounters* counters = nullptr;
 };
@@ -136,6 +138,7 @@ class WalSet {
   WalRef prepared_;
   FileNumber reserved_ = 0;  // 0: none
   bool creating_ = false;  // one at a time
+  bool lost_ = false;  // the store was taken away
   Status failure_;
 };
 

@@ -78,7 +78,13 @@ Status DbImpl::Prepare(size_t bytes) {
   bool wal_full = wals_->CurrentSize() + bytes > kMaxWalBytes;
   if (!full && !wal_full) return Status::Ok();
   SILT_RETURN_IF_ERROR(WaitForMemTableRoom());
-  return SwitchMemTable(LastSequence());
+  Status switched = SwitchMemTable(LastSequence());
+  if (switched.ok() || switched.IsNoSpace()) return switched;
+  if (Status ours = StillOurs(); !ours.ok()) {
+    SetFatal(ours);
+    return ours;
+  }
+  return switched;
 }
 
 Status DbImpl::WaitForMemTableRoom() {
