@@ -179,6 +179,7 @@ Result<FilesystemStats> Store::Stat() {
   for (const auto& family : db_->GetStats().families) {
     for (const auto& level : family.levels) stats.used_bytes += level.bytes;
   }
+  if (!space->known) stats.total_bytes += stats.used_bytes;
   if (space_.IsTight()) {
     // Who writes on has the space of what was deleted, having waited until it is reclaimed. Elsewhere nobody misses it.
     reclaimer_.Freed(0);

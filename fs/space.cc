@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace silt::fs {
+namespace {
+
+// df(1) shows something, and programs that look for space before they write find it.
+constexpr SpaceGuard::Space kUnknown{.total = 1ull << 40, .free = 1ull << 40, .available = 1ull << 40, .known = false};
+
+}  // namespace
 
 uint64_t SpaceGuard::Reserve(uint64_t total_bytes) {
   // Room for one compaction into the base level (fs/open.cc scales that with the disk), half of it the engine's
@@ -12,13 +18,15 @@ uint64_t SpaceGuard::Reserve(uint64_t total_bytes) {
 
 lsm::Result<SpaceGuard::Space> SpaceGuard::LookLocked() {
   auto info = probe_();
+  looked_at_ = clock_->MonotonicMicros();
+  admitted_ = 0;
+  looked_ = true;
+  known_ = info.has_value();
+  if (!info && info.error().code() == lsm::StatusCode::kNotSupported) return kUnknown;
   if (!info) return lsm::Fail(info.error());
   reserve_ = std::min(Reserve(info->total_bytes), info->free_bytes);
   available_ = info->free_bytes - reserve_;
   total_ = info->total_bytes;
-  looked_at_ = clock_->MonotonicMicros();
-  admitted_ = 0;
-  known_ = true;
   auto without_promised = [this](uint64_t bytes) { return bytes - std::min(bytes, promised_); };
   return Space{.total = info->total_bytes,
                .free = without_promised(info->free_bytes),
@@ -26,7 +34,7 @@ lsm::Result<SpaceGuard::Space> SpaceGuard::LookLocked() {
 }
 
 lsm::Result<SpaceGuard::Space> SpaceGuard::Look() {
-  if (!probe_) return Space{.total = 1ull << 40, .free = 1ull << 40, .available = 1ull << 40};
+  if (!probe_) return kUnknown;
   std::lock_guard lock(mutex_);
   return LookLocked();
 }
@@ -37,14 +45,18 @@ bool SpaceGuard::IsTight() {
 }
 
 bool SpaceGuard::Refresh(uint64_t bytes) {
-  bool fresh = known_ && admitted_ + bytes < kRecheckBytes && clock_->MonotonicMicros() - looked_at_ < kRecheckMicros;
-  return fresh || LookLocked().has_value();
+  bool fresh = looked_ && admitted_ + bytes < kRecheckBytes && clock_->MonotonicMicros() - looked_at_ < kRecheckMicros;
+  if (!fresh) static_cast<void>(LookLocked());
+  return known_;
 }
 
 // Nobody is refused by an old look.
 template <class Fits>
 bool SpaceGuard::AdmitIf(const Fits& fits, uint64_t bytes) {
-  if (!fits() && (!LookLocked() || !fits())) return false;
+  if (!fits()) {
+    static_cast<void>(LookLocked());
+    if (known_ && !fits()) return false;
+  }
   admitted_ += bytes;
   return true;
 }
@@ -67,7 +79,7 @@ bool SpaceGuard::AdmitReplacing(uint64_t bytes) {
 
 bool SpaceGuard::Promise(uint64_t bytes) {
   std::lock_guard lock(mutex_);
-  if (probe_ && LookLocked() && (promised_ > available_ || bytes > available_ - promised_)) return false;
+  if (probe_ && LookLocked() && known_ && (promised_ > available_ || bytes > available_ - promised_)) return false;
   promised_ += bytes;
   return true;
 }

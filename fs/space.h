@@ -18,7 +18,8 @@ class SpaceGuard {
   static constexpr uint64_t kRecheckMicros = 100'000;
   static constexpr uint64_t kRecheckBytes = 4 << 20;  // or when this much was let through since the last look
 
-  // An empty probe, or one that fails, lets everything through.
+  // An empty probe, or one that fails, lets everything through. One that says kNotSupported stands for a disk of
+  // which nothing is known.
   SpaceGuard(SpaceProbe probe, lsm::Clock* clock) : probe_(std::move(probe)), clock_(clock) {}
 
   // May `bytes` more be stored without touching the reserve or what is promised? Counts them if so.
@@ -39,6 +40,7 @@ class SpaceGuard {
   // Looks now. Free and available are without what is promised; available also without the reserve.
   struct Space {
     uint64_t total = 0, free = 0, available = 0;
+    bool known = true;  // false: the host does not say; the rest are numbers that are in nobody's way
   };
   lsm::Result<Space> Look();
 
@@ -55,7 +57,8 @@ class SpaceGuard {
   const SpaceProbe probe_;
   lsm::Clock* const clock_;
   std::mutex mutex_;
-  bool known_ = false;      // guarded by mutex_, as are all below
+  bool looked_ = false;     // guarded by mutex_, as are all below
+  bool known_ = false;      // the last look told something
   uint64_t available_ = 0;  // at the last look
   uint64_t total_ = 0;
   uint64_t reserve_ = 0;    // of which this much was free
