@@ -23,16 +23,6 @@ using nlohmann::json;
 constexpr size_t kLongestLine = 16 << 20;
 constexpr int kSendSeconds = 1;  // how often one that waits for a client looks whether the store is being closed
 
-// The store's path may be longer than sun_path, so the socket is named through a descriptor of the directory.
-sockaddr_un AddressIn(const UniqueFd& directory) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  auto end = fmt::format_to_n(address.sun_path, sizeof(address.sun_path) - 1, "/proc/self/fd/{}/{}", directory.get(),
-                              kControlSocketName);
-  *end.out = '\0';
-  return address;
-}
-
 UniqueFd OpenDirectory(const std::string& path) {
   return UniqueFd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
@@ -41,13 +31,37 @@ UniqueFd NewSocket() {
   return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
-bool ConnectTo(const UniqueFd& directory, const UniqueFd& fd) {
-  sockaddr_un address = AddressIn(directory);
-  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+Status SystemError(std::string_view call, const std::string& path) {
+  return Status::IoError(fmt::format("{} {}: {}", call, path, std::strerror(errno)));
 }
 
-Status SystemError(std::string_view call, const std::string& store) {
-  return Status::IoError(fmt::format("{} {}/{}: {}", call, store, kControlSocketName, std::strerror(errno)));
+// Somebody listens to it: the place where that is.
+std::optional<std::string> FindListener(int store_directory, const std::string& store) {
+  for (const ControlPlace& place : ControlPlaces(store_directory, store)) {
+    if (UniqueFd probe = NewSocket(); place.Connect(probe)) return place.path;
+  }
+  return std::nullopt;
+}
+
+// Nobody listens, so what is there was left behind by a daemon that died.
+Status Bind(const ControlPlace& place, const UniqueFd& fd) {
+  ::unlinkat(place.directory.get(), place.name.c_str(), 0);
+  ::fchmod(fd.get(), 0600);  // a socket's name is created with the mode of its descriptor
+  sockaddr_un address = place.Address();
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return Status::Ok();
+  return SystemError("bind", place.path);
+}
+
+// In the store, or else in the runtime directory. `fd` may be another socket afterwards.
+Result<ControlPlace> BindSomewhere(int store_directory, const std::string& store, UniqueFd* fd) {
+  auto place = ControlPlaceInStore(store_directory, store);
+  if (!place) return Fail(SystemError("open", store));
+  Status status = Bind(*place, *fd);
+  if (status.ok()) return *std::move(place);
+  auto other = ControlPlaceAtRuntime(store_directory);
+  *fd = NewSocket();  // one that could not be bound may be of no more use
+  if (!other || !*fd || !Bind(*other, *fd).ok()) return Fail(std::move(status));
+  return *std::move(other);
 }
 
 bool HasHungUp(const UniqueFd& fd) {
@@ -93,26 +107,27 @@ std::optional<json> JsonStream::Receive() {
 
 Result<std::unique_ptr<ControlServer>> ControlServer::Start(const std::string& store, Handler handler) {
   UniqueFd directory = OpenDirectory(store);
-  UniqueFd fd = NewSocket();
-  UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
-  if (!directory || !fd || !wake) return Fail(SystemError("open", store));
-  if (UniqueFd probe = NewSocket(); ConnectTo(directory, probe)) {
-    return Fail(Status::Busy(fmt::format("{}/{}: another daemon listens there", store, kControlSocketName)));
-  }
-  // Nobody listens, so what is there was left behind by a daemon that died.
-  ::unlinkat(directory.get(), kControlSocketName.data(), 0);
-  ::fchmod(fd.get(), 0600);  // a socket's name is created with the mode of its descriptor
-  sockaddr_un address = AddressIn(directory);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return Fail(SystemError("bind", store));
-  }
-  if (::listen(fd.get(), 16) != 0) return Fail(SystemError("listen", store));
-  return std::unique_ptr<ControlServer>(
-      new ControlServer(std::move(directory), std::move(fd), std::move(wake), std::move(handler)));
+  if (!directory) return Fail(SystemError("open", store));
+  return Start(directory.get(), store, std::move(handler));
 }
 
-ControlServer::ControlServer(UniqueFd directory, UniqueFd socket, UniqueFd wake, Handler handler)
-    : directory_(std::move(directory)),
+Result<std::unique_ptr<ControlServer>> ControlServer::Start(int store_directory, const std::string& store,
+                                                            Handler handler) {
+  UniqueFd fd = NewSocket();
+  UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
+  if (!fd || !wake) return Fail(SystemError("a socket for", store));
+  if (auto listener = FindListener(store_directory, store)) {
+    return Fail(Status::Busy(fmt::format("{}: another daemon listens there", *listener)));
+  }
+  auto place = BindSomewhere(store_directory, store, &fd);
+  if (!place) return Fail(place.error());
+  if (::listen(fd.get(), 16) != 0) return Fail(SystemError("listen", place->path));
+  return std::unique_ptr<ControlServer>(
+      new ControlServer(*std::move(place), std::move(fd), std::move(wake), std::move(handler)));
+}
+
+ControlServer::ControlServer(ControlPlace place, UniqueFd socket, UniqueFd wake, Handler handler)
+    : place_(std::move(place)),
       socket_(std::move(socket)),
       wake_(std::move(wake)),
       handler_(std::move(handler)),
@@ -122,7 +137,7 @@ ControlServer::~ControlServer() {
   Drain();
   ::eventfd_write(wake_.get(), 1);
   acceptor_.join();
-  ::unlinkat(directory_.get(), kControlSocketName.data(), 0);
+  ::unlinkat(place_.directory.get(), place_.name.c_str(), 0);
   for (Connection& connection : connections_) {
     ::shutdown(connection.fd.get(), SHUT_RDWR);
     connection.thread.join();
@@ -191,8 +206,15 @@ json ControlServer::Answer(const json& request, const Emit& emit, const Unwanted
 
 std::optional<ControlClient> ControlClient::Connect(const std::string& store) {
   UniqueFd directory = OpenDirectory(store);
-  UniqueFd fd = NewSocket();
-  if (!directory || !fd || !ConnectTo(directory, fd)) return std::nullopt;
+  if (!directory) return std::nullopt;
+  UniqueFd fd;
+  for (const ControlPlace& place : ControlPlaces(directory.get(), store)) {
+    UniqueFd tried = NewSocket();
+    if (!tried || !place.Connect(tried)) continue;
+    fd = std::move(tried);
+    break;
+  }
+  if (!fd) return std::nullopt;
   ucred peer{};
   socklen_t size = sizeof(peer);
   ::getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size);

@@ -20,11 +20,10 @@
 #include <thread>
 
 #include "lsm/status.h"
+#include "mount/control_place.h"
 #include "mount/unique_fd.h"
 
 namespace silt::mount {
-
-inline constexpr std::string_view kControlSocketName = "control.sock";
 
 // Lines over a socket. Not thread-safe.
 class JsonStream {
@@ -51,7 +50,10 @@ class ControlServer {
   // Answers one request with the last object (see above). Called from many threads.
   using Handler = std::function<nlohmann::json(const nlohmann::json& request, const Emit& emit, const Unwanted& unwanted)>;
 
-  // Binds STORE/control.sock, replacing one that nobody listens on. kBusy when somebody does.
+  // Binds STORE/control.sock, or where that is impossible a socket in the runtime directory (control_place.h),
+  // replacing one that nobody listens on. kBusy when somebody does. `store` is what messages call the directory.
+  static lsm::Result<std::unique_ptr<ControlServer>> Start(int store_directory, const std::string& store,
+                                                           Handler handler);
   static lsm::Result<std::unique_ptr<ControlServer>> Start(const std::string& store, Handler handler);
   // Ends the connections and removes the socket.
   ~ControlServer();
@@ -67,13 +69,13 @@ class ControlServer {
     std::atomic<bool> finished{false};
   };
 
-  ControlServer(UniqueFd directory, UniqueFd socket, UniqueFd wake, Handler handler);
+  ControlServer(ControlPlace place, UniqueFd socket, UniqueFd wake, Handler handler);
   void AcceptLoop();
   void Serve(Connection* connection);
   nlohmann::json Answer(const nlohmann::json& request, const Emit& emit, const Unwanted& unwanted);
   void JoinFinished();
 
-  UniqueFd directory_;  // of the store; the socket is removed through it
+  const ControlPlace place_;
   UniqueFd socket_;
   UniqueFd wake_;  // readable: stop accepting
   Handler handler_;
@@ -87,7 +89,8 @@ class ControlServer {
 
 class ControlClient {
  public:
-  // nullopt when nobody listens there: the store is not mounted (or not by this machine).
+  // Looks in all the places where the store's daemon may listen. nullopt when nobody does: the store is not mounted (or
+  // not by this machine).
   static std::optional<ControlClient> Connect(const std::string& store);
 
   using OnEvent = std::function<void(const nlohmann::json& event)>;

@@ -1,13 +1,12 @@
 #include "mount/daemon_log.h"
 
 #include <spdlog/sinks/null_sink.h>
-#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
 
-#include "lsm/filenames.h"
+#include "mount/log_file.h"
 
 namespace silt::mount {
 namespace {
@@ -15,18 +14,16 @@ namespace {
 constexpr size_t kLogBytes = 4 << 20;
 constexpr size_t kOldLogs = 3;
 
-spdlog::sink_ptr FileSink(const std::string& path) {
-  try {
-    return std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, kLogBytes, kOldLogs);
-  } catch (const spdlog::spdlog_ex&) {
-    return std::make_shared<spdlog::sinks::null_sink_mt>();
-  }
+spdlog::sink_ptr FileSink(int store_directory) {
+  auto file = LogFile::Open(store_directory, std::string(kLogName), kLogBytes, kOldLogs);
+  if (file) return file;
+  return std::make_shared<spdlog::sinks::null_sink_mt>();
 }
 
 }  // namespace
 
-std::shared_ptr<spdlog::logger> OpenDaemonLog(const std::string& store, const std::string& level, bool foreground) {
-  std::vector<spdlog::sink_ptr> sinks = {FileSink(lsm::JoinPath(store, kLogName))};
+std::shared_ptr<spdlog::logger> OpenDaemonLog(int store_directory, const std::string& level, bool foreground) {
+  std::vector<spdlog::sink_ptr> sinks = {FileSink(store_directory)};
   if (foreground) {
     auto terminal = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     terminal->set_level(spdlog::level::warn);

@@ -12,9 +12,10 @@ namespace silt::mount {
 
 inline constexpr std::string_view kLogName = "siltfs.log";
 
-// Where the store cannot be written (a read-only medium) the log goes nowhere. In the foreground warnings and errors
+// The log of the store whose directory this descriptor is. Where it cannot be written (a read-only medium) the log goes
+// nowhere. In the foreground warnings and errors
 // also appear on stderr. Thread-safe.
-std::shared_ptr<spdlog::logger> OpenDaemonLog(const std::string& store, const std::string& level, bool foreground);
+std::shared_ptr<spdlog::logger> OpenDaemonLog(int store_directory, const std::string& level, bool foreground);
 
 // What the engine writes its event log to.
 lsm::LogSink SinkTo(std::shared_ptr<spdlog::logger> log);

@@ -130,9 +130,9 @@ Result<json> ListKeys(lsm::Db& db, const json& request, const EventSink& emit) {
   return json::object();
 }
 
-Service::Service(std::string store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
+Service::Service(const StoreDirectory* store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
                  const TransportStatus* transport, const AwakeProcessors* awake)
-    : store_(std::move(store)),
+    : store_(store),
       facts_(std::move(facts)),
       adapter_(adapter),
       observer_(observer),
@@ -180,7 +180,7 @@ Result<json> Service::Remount(const json& request) {
   if (read_only->get<bool>() && !facts_.read_only) {
     if (auto synced = adapter_->filesystem().SyncAll(); !synced) {
       return Fail(lsm::Status::IoError(fmt::format("{}: read-only, but what was written before could not be synced: {}",
-                                                   store_, std::strerror(synced.error().value()))));
+                                                   store_->path(), std::strerror(synced.error().value()))));
     }
   }
   return json::object();
@@ -189,7 +189,8 @@ Result<json> Service::Remount(const json& request) {
 Result<json> Service::SyncStore() {
   if (facts_.read_only) return json::object();  // nothing was written
   if (auto synced = adapter_->filesystem().SyncAll(); !synced) {
-    return Fail(lsm::Status::IoError(fmt::format("{}: sync: {}", store_, std::strerror(synced.error().value()))));
+    return Fail(
+        lsm::Status::IoError(fmt::format("{}: sync: {}", store_->path(), std::strerror(synced.error().value()))));
   }
   return json::object();
 }
@@ -205,7 +206,7 @@ std::string Service::AccessLogText() const {
 json Service::Status() const {
   MountFacts facts = facts_;
   // Of several mounts the first may have gone, and a remount need not have come by us.
-  std::vector<std::string> mountpoints = MountpointsOf(ReadMountinfo(), store_);
+  std::vector<std::string> mountpoints = MountpointsOf(ReadMountinfo(), store_->path());
   if (!mountpoints.empty() && !FindSiltfsMount(facts.mountpoint)) facts.mountpoint = mountpoints.front();
   if (auto mount = FindSiltfsMount(facts.mountpoint)) facts.read_only = facts.read_only || IsReadOnly(*mount);
   facts.uptime_seconds = (lsm::Clock::System()->MonotonicMicros() - started_micros_) / 1'000'000;
@@ -213,7 +214,7 @@ json Service::Status() const {
   if (awake_ != nullptr) {
     facts.awake = {.wanted = true, .possible = !awake_->refused(), .now = awake_->awake(), .times = awake_->times()};
   }
-  return StatusJson(store_, adapter_->filesystem(), &facts);
+  return StatusJson(store_->CurrentPath(), adapter_->filesystem(), &facts);
 }
 
 }  // namespace silt::mount

@@ -11,6 +11,7 @@
 #include "mount/fuse_adapter.h"
 #include "mount/observe/request_observer.h"
 #include "mount/status_report.h"
+#include "mount/store_directory.h"
 
 namespace silt::mount {
 
@@ -32,9 +33,9 @@ lsm::Result<nlohmann::json> ListKeys(lsm::Db& db, const nlohmann::json& request,
 // Answers one request of the control socket. Thread-safe.
 class Service {
  public:
-  // `adapter`, `observer`, `transport` and `awake`, which may be null, must outlive it. The facts' uptime, transport
-  // and awake are ignored: one is counted from now, the others are asked each time.
-  Service(std::string store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
+  // `store`, `adapter`, `observer`, `transport` and `awake`, which may be null, must outlive it. The facts' uptime,
+  // transport and awake are ignored: one is counted from now, the others are asked each time.
+  Service(const StoreDirectory* store, MountFacts facts, Adapter* adapter, RequestObserver* observer,
           const TransportStatus* transport, const AwakeProcessors* awake);
   // `unwanted`: nobody waits for the answer any more.
   nlohmann::json Answer(const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted);
@@ -54,7 +55,7 @@ class Service {
   lsm::Result<nlohmann::json> Remount(const nlohmann::json& request);
   lsm::Result<nlohmann::json> SyncStore();
 
-  std::string store_;
+  const StoreDirectory* store_;
   MountFacts facts_;
   Adapter* adapter_;
   RequestObserver* observer_;

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "mount/awake_processors.h"
 #include "mount/control_socket.h"
@@ -27,6 +28,7 @@
 #include "mount/signal_thread.h"
 #include "mount/stats_report.h"
 #include "mount/status_report.h"
+#include "mount/store_directory.h"
 #include "mount/transport.h"
 #include "mount/unmount.h"
 
@@ -56,7 +58,13 @@ class Session {
   Session(const SessionConfig& config, const ReportStart& report) : config_(config), report_(report) {}
 
   int Run() {
-    log_ = OpenDaemonLog(config_.store, config_.options.log_level, config_.foreground);
+    auto directory = StoreDirectory::Open(config_.store);
+    if (!directory) {
+      Report(directory.error());
+      return kExitFailure;
+    }
+    directory_ = *std::move(directory);
+    log_ = OpenDaemonLog(directory_->fd(), config_.options.log_level, config_.foreground);
     Status status = Start();
     if (!status.ok()) {
       log_->error("mount failed: {}", status.ToString());
@@ -90,8 +98,12 @@ class Session {
     open.memory_bytes = config_.options.memory_bytes;
     open.commit_interval_micros = config_.options.commit_micros;
     open.read_only = config_.options.read_only;
+    open.storage = directory_->storage();
     open.log = SinkTo(log_);
     auto opened = fs::Filesystem::Open(open, config_.store);
+    if (!opened && opened.error().code() == lsm::StatusCode::kReadOnly && !open.read_only) {
+      return Status::ReadOnly(opened.error().message() + "; to read the store, mount it with -o ro");
+    }
     if (!opened) return opened.error();
     filesystem_ = *std::move(opened);
     if (config_.options.awake) awake_ = std::make_unique<AwakeProcessors>();
@@ -113,7 +125,7 @@ class Session {
   void MakeControlDirectory() {
     control_directory_ = std::make_unique<ControlDirectory>(std::vector<ControlDirectory::File>{
         {"stats", [this] { return StatusText(service_->Status()) + "\n" + StatsText(service_->Stats()); }},
-        {"config", [this] { return ConfigText(config_.store, config_.mountpoint, config_.options); }},
+        {"config", [this] { return ConfigText(directory_->CurrentPath(), config_.mountpoint, config_.options); }},
         {"accesslog", [this] { return service_->AccessLogText(); }}});
   }
 
@@ -138,12 +150,13 @@ class Session {
                      .uptime_seconds = 0,
                      .transport = {},
                      .awake = {}};
-    service_ = std::make_unique<Service>(config_.store, facts, adapter_.get(), observer_.get(), &transport_status_,
+    service_ = std::make_unique<Service>(&*directory_, facts, adapter_.get(), observer_.get(), &transport_status_,
                                          awake_.get());
-    auto started = ControlServer::Start(
-        config_.store, [this](const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted) {
-          return service_->Answer(request, emit, unwanted);
-        });
+    auto started =
+        ControlServer::Start(directory_->fd(), config_.store,
+                             [this](const nlohmann::json& request, const EventSink& emit, const StopCheck& unwanted) {
+                               return service_->Answer(request, emit, unwanted);
+                             });
     if (started) {
       control_ = *std::move(started);
     } else if (config_.options.read_only && started.error().code() != lsm::StatusCode::kBusy) {
@@ -279,6 +292,7 @@ class Session {
   const SessionConfig& config_;
   const ReportStart& report_;
   std::atomic<bool> reported_{false};
+  std::optional<StoreDirectory> directory_;  // of the store; before all that uses its files
   std::shared_ptr<spdlog::logger> log_;
   std::unique_ptr<fs::Filesystem> filesystem_;
   std::unique_ptr<AwakeProcessors> awake_;

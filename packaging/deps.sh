@@ -14,7 +14,7 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config ccache libfuse3-dev fuse3 libsnappy-dev libzstd-dev libxxhash-dev
   libcli11-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libexpected-dev libgtest-dev libgmock-dev librapidcheck-dev)
-test=(clang libclang-rt-dev fio rsync attr acl sqlite3 git python3 e2fsprogs mount util-linux procps mandoc zsh)
+test=(clang libclang-rt-dev fio rsync attr acl sqlite3 git python3 e2fsprogs exfat-fuse exfatprogs mount util-linux procps mandoc zsh)
 package=(debhelper dpkg-dev lintian mmdebstrap systemd-container procps ninja-build ccache)
 libfuse=(meson ninja-build dpkg-dev patch xz-utils ca-certificates)
 bench=(fio python3 libbenchmark-dev libleveldb-dev librocksdb-dev)

@@ -120,7 +120,7 @@ class DbImpl final : public Db, private CommitTarget {
   Status CheckWritable() const;  // REQUIRES: mutex_ held
   Status StallVerdict() const;   // REQUIRES: mutex_ held. Why waiting for background work is vain; ok while it is not
   void SetFatal(const Status& why);
-  Status StillOurs() const;  // whether the store is still there, and this process's
+  Status StillOurs() const;   // whether the store is still there, and this process's
   ReadViewRef InstallView();  // REQUIRES: mutex_ held. Returns the old one, to be let go without it
   PressureInputs PressureOf(const Version& version) const;  // but for the memtables
   void UpdatePressure();      // REQUIRES: mutex_ held

@@ -138,7 +138,7 @@ class WalSet {
   WalRef prepared_;
   FileNumber reserved_ = 0;  // 0: none
   bool creating_ = false;  // one at a time
-  bool lost_ = false;  // the store was taken away
+  bool lost_ = false;      // the store was taken away
   Status failure_;
 };
 

@@ -58,8 +58,9 @@ class PosixFileLock final : public FileLock {
       : fd_(std::move(fd)), place_(std::move(place)), path_(std::move(path)), id_(id), described_(described) {}
   ~PosixFileLock() override {
     // A description that outlived its holder would mislead whoever looks. If it stays, no harm is done.
-    if (described_) [[maybe_unused]]
-      int ignored = ::ftruncate(fd_.get(), 0);
+    if (described_) {
+      [[maybe_unused]] int ignored = ::ftruncate(fd_.get(), 0);
+    }
     // The descriptor must go first: an entry that is erased lets another thread of this process try its luck.
     fd_ = UniqueFd();
     LockTable::Get().Erase(id_);

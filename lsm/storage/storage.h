@@ -60,8 +60,8 @@ class WritableFile {
 class FileLock {
  public:
   virtual ~FileLock() = default;
-  // kIoError when the file that is locked no longer has its name: somebody deleted or replaced it, or the directory that
-  // it is in, and another process may hold the name's lock now. Cheap (a look at a name). Thread-safe.
+  // kIoError when the file that is locked no longer has its name: somebody deleted or replaced it, or the directory
+  // that it is in, and another process may hold the name's lock now. Cheap (a look at a name). Thread-safe.
   virtual Status StillHeld() const { return Status::Ok(); }
 };
 
@@ -72,17 +72,17 @@ struct SpaceInfo {
 
 // Thread-safe. Paths are the host's. "Durable" for names means: survives a power cut after SyncDir of the directory.
 //
-// Files are regular files on the filesystem of the directory that they are in: a symbolic link, a FIFO, a device or a file
-// that is mounted in the place of one is refused with kIoError, and is never followed, waited for or written. What leads to
-// the directory may be symbolic links.
+// Files are regular files on the filesystem of the directory that they are in: a symbolic link, a FIFO, a device or a
+// file that is mounted in the place of one is refused with kIoError, and is never followed, waited for or written. What
+// leads to the directory may be symbolic links.
 class Storage {
  public:
   virtual ~Storage() = default;
 
   // Creates. What has the name is replaced, and as a file of other names (hard links) it is left as it is.
   virtual Result<std::unique_ptr<WritableFile>> NewWritableFile(const std::string& path) = 0;
-  // Renames `old_path` to `path` and opens it for overwriting from offset 0, keeping its blocks (WAL recycling). kIoError
-  // when the file has yet other names (hard links): they would be overwritten, too.
+  // Renames `old_path` to `path` and opens it for overwriting from offset 0, keeping its blocks (WAL recycling).
+  // kIoError when the file has yet other names (hard links): they would be overwritten, too.
   virtual Result<std::unique_ptr<WritableFile>> ReuseWritableFile(const std::string& old_path,
                                                                   const std::string& path) = 0;
   virtual Result<std::unique_ptr<RandomAccessFile>> NewRandomAccessFile(const std::string& path) = 0;
